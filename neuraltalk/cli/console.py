@@ -1,0 +1,203 @@
+"""What every command shares: exit codes, one-line errors, and progress that suits a terminal as well as a log file.
+
+A command is a function `main(argv=None)` under the decorator `command`. It returns its exit code (None counts as 0), prints
+results to stdout and everything else to stderr:
+
+    @console.command
+    def main(argv=None):
+        options = build_parser().parse_args(argv)
+        with console.Progress(1000, "captions", unit="image") as progress:
+            for k in range(1000):
+                ...
+                progress.update(k + 1)
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import sys
+import time
+
+USER_ERROR = 2  # argparse's code for bad options, used for every mistake that a user can mend
+INTERRUPTED = 130  # what shells report for Ctrl-C: 128 + SIGINT
+CLOSED_PIPE = 141  # 128 + SIGPIPE: `neuraltalk ... | head` ended before we did
+
+# The world's faults rather than the program's: these are told in one line, any other OSError keeps its traceback.
+_FAULTS_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} | {
+    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+
+
+def command(main):
+    """Decorator: give `main(argv=None)` the exit codes and one-line errors of the command line.
+
+    The wrapped function always returns an int and raises only programmer mistakes, so a test can call it. argparse's own
+    exits (-h, bad options) become return values too.
+    """
+
+    @functools.wraps(main)
+    def wrapped(argv=None):
+        from neuraltalk.errors import UserError
+
+        for stream in (sys.stdout, sys.stderr):  # a caption may hold letters that the terminal's encoding lacks
+            with contextlib.suppress(AttributeError, ValueError, OSError):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            code = main(argv)
+            sys.stdout.flush()
+            return code or 0
+        except UserError as fault:
+            return _fail(str(fault))
+        except KeyboardInterrupt:
+            with contextlib.suppress(OSError):
+                print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            _silence_stdout()
+            return CLOSED_PIPE
+        except SystemExit as ending:
+            if ending.code is None or isinstance(ending.code, int):
+                return ending.code or 0
+            return _fail(str(ending.code))
+        except OSError as fault:
+            if fault.errno not in _FAULTS_OF_THE_PLACE:
+                raise
+            return _fail(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
+
+    return wrapped
+
+
+def _fail(text):
+    """Print one line `error: ...` and return the exit code of a user's mistake."""
+    with contextlib.suppress(BrokenPipeError):
+        print("error: " + " ".join(text.split()), file=sys.stderr)
+    return USER_ERROR
+
+
+def _silence_stdout():
+    """Point stdout at nothing, or the interpreter complains about the closed pipe once more when it exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text):
+    """One line to the person at the terminal (stderr), at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def format_duration(seconds):
+    """Seconds for people.
+
+    >>> format_duration(7.2), format_duration(83), format_duration(3 * 3600 + 120)
+    ('7s', '1m23s', '3h02m')
+    """
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02d}s"
+    return f"{seconds // 3600}h{seconds // 60 % 60:02d}m"
+
+
+def format_count(number):
+    """A count with thousands apart.
+
+    >>> format_count(1234567)
+    '1,234,567'
+    """
+    return f"{number:,}"
+
+
+class Progress:
+    """How far a loop over `total` things has come: one bar line on a terminal, now and then a plain line elsewhere.
+
+    A bar is redrawn at most ten times a second; plain lines come every `interval` seconds. Nothing shorter than a plain
+    interval leaves more than its last line, so logs stay short. The last state is always shown.
+
+    total: number of things; label: what is being done; unit: one thing's name, for the speed ("" shows no speed).
+    started: how many were done before this run (a resumed one), which the speed and the time left leave out.
+    """
+
+    def __init__(self, total, label, unit="", stream=None, interval=10.0, started=0, clock=time.monotonic):
+        self.total, self.label, self.unit = max(int(total), 1), label, unit
+        self.stream = sys.stderr if stream is None else stream
+        self.on_terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+        self.clock, self.interval = clock, 0.1 if self.on_terminal else interval
+        self.done = self.started = started
+        self.note, self.amount = "", 0
+        self.began = self.drawn = clock()
+        self.width_drawn = 0
+        self.shown = None  # what the last line said, so that it isn't said twice
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        self.close()
+
+    def update(self, done, note=None, amount=None):
+        """`done` things of `total` are through. note: a few words to show after the numbers; amount: units done, when the
+        speed is counted in something else than the things themselves (sentences where the loop counts batches)."""
+        self.done = done
+        self.amount = done - self.started if amount is None else amount
+        if note is not None:
+            self.note = note
+        now = self.clock()
+        if now - self.drawn >= self.interval:
+            self._draw(now)
+
+    def say(self, text):
+        """A line of its own that stays; the bar moves on below it."""
+        self._wipe()
+        print(text, file=self.stream, flush=True)
+        if self.on_terminal:
+            self._draw(self.clock())
+
+    def close(self):
+        """Show the last state and leave it standing."""
+        if self.done > self.started and self.shown != self.done:
+            self._draw(self.clock())
+        if self.width_drawn:
+            print(file=self.stream, flush=True)
+            self.width_drawn = 0
+
+    def _draw(self, now):
+        self.drawn, self.shown = now, self.done
+        text = self._text(now)
+        if not self.on_terminal:
+            print(text, file=self.stream, flush=True)
+            return
+        columns = _columns(self.stream)
+        room = columns - len(text) - 4
+        if room >= 10:
+            filled = round(min(room, 30) * min(self.done / self.total, 1.0))
+            text = "[" + "#" * filled + "." * (min(room, 30) - filled) + "] " + text
+        text = text[: columns - 1]
+        print("\r" + text.ljust(self.width_drawn), end="", file=self.stream, flush=True)
+        self.width_drawn = len(text)
+
+    def _wipe(self):
+        if self.width_drawn:
+            print("\r" + " " * self.width_drawn + "\r", end="", file=self.stream)
+            self.width_drawn = 0
+
+    def _text(self, now):
+        elapsed, done = now - self.began, self.done - self.started
+        parts = [f"{self.label} {self.done}/{self.total}"]
+        if self.note:
+            parts.append(self.note)
+        if done > 0 and elapsed > 0:
+            if self.unit:
+                speed = self.amount / elapsed
+                parts.append(f"{speed:,.0f} {self.unit}s/s" if speed >= 10 else f"{speed:.1f} {self.unit}s/s")
+            left = (self.total - self.done) * elapsed / done
+            parts.append(f"{format_duration(left)} left" if left > 0 else f"took {format_duration(elapsed)}")
+        return ", ".join(parts)
+
+
+def _columns(stream):
+    """Width of the terminal behind `stream` (80 when nobody knows)."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80

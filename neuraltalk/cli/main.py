@@ -1,0 +1,56 @@
+"""The `neuraltalk` command: `neuraltalk train ...` does what driver.py does, and so on. A sub-command is a module here."""
+
+import importlib
+import sys
+
+from neuraltalk.cli import console
+
+# name -> (module with main(argv) -> exit code, one line of help). Imported only when called, so that help comes at once.
+COMMANDS = {
+    "train": ("neuraltalk.cli.train", "train a captioner                      (driver.py)"),
+    "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
+    "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
+}
+
+
+def usage():
+    """The page that `neuraltalk -h` prints."""
+    lines = [
+        "usage: neuraltalk COMMAND [options]",
+        "",
+        "Describes images in sentences: train a model, caption pictures with it, score it.",
+        "",
+        "A first run, some minutes from nothing to captions:",
+        "",
+        "    neuraltalk train        draw the embedded pictures, train on them, save in cv/",
+        "    neuraltalk predict      caption pictures that the model never saw, write result.html",
+        "",
+        "commands:",
+    ]
+    lines += [f"  {name:<10} {help_line}" for name, (_, help_line) in COMMANDS.items()]
+    lines += ["", "`neuraltalk COMMAND -h` explains one command; `neuraltalk --version` tells the version."]
+    return "\n".join(lines)
+
+
+@console.command
+def main(argv=None):
+    """Dispatch to a sub-command; returns its exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if argv else console.USER_ERROR
+    if argv[0] in ("-V", "--version"):
+        from neuraltalk import __version__
+
+        print(__version__)
+        return 0
+    if argv[0] not in COMMANDS:
+        print(f"error: no command '{argv[0]}'; there are {', '.join(COMMANDS)}. See neuraltalk -h", file=sys.stderr)
+        return console.USER_ERROR
+    sys.argv[0] = f"neuraltalk {argv[0]}"  # argparse shows it in the usage line
+    return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
