@@ -1,0 +1,203 @@
+"""From an image to its most probable sentences: beam search over a captioner, for many images at once.
+
+    symbol  meaning                                              shape
+    K       images of a block
+    B       beams of an image (beam_size)
+    R       live beams of the block, all images together         at most K * B
+    V       words of the vocabulary, END = 0 among them
+    score   sum of log probabilities of a beam's words           (K, B) float64; -inf: nothing there
+    state   the captioner's memory, a tuple of arrays            (R, ...) each
+
+A beam is a sentence so far. Each step extends every live beam by each of its B most probable words, and of all that (and the
+beams that have already produced END, which stay in the race as they are) keeps the B best of each image. The search of an
+image is over when all its beams have ended or have `max_length` words. One beam is greedy decoding.
+
+`beam_search_loop` says that beam by beam and is the definition; `beam_search` gives the same captions for all images
+together, each step one matrix product over all live beams. Order among equals, in both: the better beam of the step before
+comes first, then the lower word index.
+
+Any object with these two methods can be searched:
+
+    begin(features (K, D)) -> state          the image is in, START is not
+    advance(state, words (R,)) -> scores (R, V) unnormalised, state
+
+Differs from the original: it added 1e-20 to every probability before the logarithm; here a word of probability 0 is never
+chosen. (The published vectors agree to 1e-9 either way.)
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+START = END = 0
+SCORES_IN_MEMORY = 8_000_000  # of one step's scores (R, V), all beams of a block live: 32 MB in single precision
+
+
+class Caption(NamedTuple):
+    """A sentence and the natural logarithm of its probability.
+
+    `words` are vocabulary indices, with END (0) as the last one if the sentence ended before max_length.
+    """
+
+    log_probability: float
+    words: list
+
+
+def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length_normalization=0.0, progress=None):
+    """The `nbest` best captions of each image, best first.
+
+    captioner             see the top of the file
+    features              (images, D), in the captioner's dtype
+    beam_size             beams kept for each image after each step
+    max_length            most words of a caption, END included
+    nbest                 captions returned for each image, at most beam_size; fewer when there aren't that many
+    length_normalization  alpha: beams are ranked by score / words ** alpha. 0 is the original's plain sum; 1, the mean,
+                          favours longer captions. `Caption.log_probability` is the plain sum in any case.
+    progress              called with the number of images done, after each block
+
+    Returns a list (images) of lists of `Caption`. Raises ValueError for sizes that make no sense and for scores that are nan.
+    """
+    _check(beam_size, max_length, nbest, length_normalization)
+    images = len(features)
+    captions = []
+    block = 1
+    while len(captions) < images:
+        done = len(captions)
+        found, V = _search_block(
+            captioner, features[done : done + block], beam_size, max_length, nbest, length_normalization
+        )
+        captions += found
+        block = max(1, SCORES_IN_MEMORY // (V * beam_size))  # V is known once the first image is done
+        if progress:
+            progress(len(captions))
+    return captions
+
+
+def _search_block(captioner, features, B, max_length, nbest, alpha):
+    """The captions of a block of images, and V. See `beam_search`."""
+    K = len(features)
+    score = np.full((K, B), -np.inf)
+    score[:, 0] = 0.0  # one beam, the empty sentence, and nothing in the other places
+    ended = np.zeros((K, B), dtype=bool)
+    length = np.zeros((K, B), dtype=np.int64)
+    steps = []  # of each step: the images still searched (k,), and of each of their new beams its parent and word (k, B)
+
+    image, beam = np.arange(K), np.zeros(K, dtype=np.int64)  # (R,) where the live beams are
+    words = np.full(K, START)  # (R,) their last words
+    state = captioner.begin(features)
+    V = 0
+    for step in range(max_length):
+        scores, state = captioner.advance(state, words)  # (R, V)
+        V = scores.shape[1]
+        log_probability, word = _top_words(scores, min(B, V))  # (R, W) with W = min(B, V)
+        if np.isnan(log_probability).any():
+            raise ValueError("the captioner's scores are not numbers (nan): its weights or the features are not finite")
+        W = word.shape[1]
+
+        # Candidates, beam by beam: a live beam's W extensions, an ended one as it is in the first place, -inf elsewhere.
+        searched, place = np.unique(image, return_inverse=True)  # (k,) images; (R,) the live beam's image among them
+        k = len(searched)
+        candidate = np.full((k, B, W), -np.inf)
+        candidate[:, :, 0] = np.where(ended[searched], score[searched], -np.inf)
+        candidate[place, beam] = score[image, beam][:, None] + log_probability
+        new_word = np.full((k, B, W), -1)
+        new_word[place, beam] = word
+        new_length = length[searched] + ~ended[searched]  # (k, B)
+
+        rank = candidate if alpha == 0 else candidate / new_length[:, :, None] ** alpha
+        best = np.argsort(-rank.reshape(k, B * W), axis=1, kind="stable")[:, :B]  # (k, B)
+        parent = best // W
+        score[searched] = np.take_along_axis(candidate.reshape(k, B * W), best, axis=1)
+        length[searched] = np.take_along_axis(new_length, parent, axis=1)
+        chosen = np.take_along_axis(new_word.reshape(k, B * W), best, axis=1)  # (k, B) words; -1: no new word
+        steps.append((searched, parent, chosen))
+        ended[searched] = ((chosen == END) | (chosen < 0)) & np.isfinite(score[searched])
+
+        live = ~ended[searched] & np.isfinite(score[searched])  # (k, B)
+        if alpha == 0:
+            live &= score[searched] >= _to_beat(score[searched], ended[searched], nbest)
+        place_of = np.full((K, B), -1)
+        place_of[image, beam] = np.arange(len(image))  # the row in `state` of each beam before this step
+        row, beam = np.nonzero(live)
+        if len(row) == 0:
+            break
+        image = searched[row]
+        words = chosen[row, beam]
+        rows = place_of[image, parent[row, beam]]
+        state = tuple(array[rows] for array in state)
+    return _read_back(steps, score, length, nbest, alpha), V
+
+
+def _to_beat(score, ended, nbest):
+    """The score (k, 1) below which a live beam can't come among the nbest any more: that of the nbest-th ended beam.
+
+    A score only falls, so such a beam may be dropped, and whatever takes its place is worse still: the captions
+    returned stay the same. (With length normalisation a rank can rise again, so there this doesn't hold.)
+    """
+    finished = np.sort(np.where(ended, score, -np.inf), axis=1)  # (k, B) rising
+    return finished[:, -nbest][:, None]
+
+
+def _read_back(steps, score, length, nbest, alpha):
+    """Follow the parents of the best beams from the last step to the first: a list (K) of lists of Caption."""
+    K = len(score)
+    sentences = np.full((K, nbest, len(steps)), -1)
+    beam = np.tile(np.arange(nbest), (K, 1))  # (K, nbest) beams are sorted, so the best are the first
+    for step in range(len(steps) - 1, -1, -1):
+        searched, parent, chosen = steps[step]
+        sentences[searched, :, step] = np.take_along_axis(chosen, beam[searched], axis=1)
+        beam[searched] = np.take_along_axis(parent, beam[searched], axis=1)
+    captions = []
+    for k in range(K):
+        found = [b for b in range(nbest) if np.isfinite(score[k, b])]
+        captions.append([Caption(float(score[k, b]), [w for w in sentences[k, b].tolist() if w >= 0]) for b in found])
+    return captions
+
+
+def beam_search_loop(captioner, features, beam_size=1, max_length=20, nbest=1, length_normalization=0.0):
+    """What `beam_search` computes, one image and one beam at a time. Same arguments, same captions."""
+    _check(beam_size, max_length, nbest, length_normalization)
+    captions = []
+    for features_of_one in features:
+        state = captioner.begin(features_of_one[None])
+        beams = [(0.0, [], state)]  # score, words, state
+        for _ in range(max_length):
+            candidates = []
+            for score, words, state in beams:
+                if words and words[-1] == END:
+                    candidates.append((score, words, state))
+                    continue
+                last = words[-1] if words else START
+                scores, new_state = captioner.advance(state, np.array([last]))  # (1, V)
+                y = scores[0] - scores[0].max()
+                log_probability = y - np.log(np.exp(y).sum())  # (V,)
+                for word in np.argsort(-log_probability, kind="stable")[:beam_size]:
+                    if log_probability[word] > -np.inf:
+                        candidates.append((score + float(log_probability[word]), [*words, int(word)], new_state))
+            candidates.sort(key=lambda beam: -beam[0] / len(beam[1]) ** length_normalization)
+            beams = candidates[:beam_size]
+            if all(words[-1] == END for _, words, _ in beams):
+                break
+        captions.append([Caption(score, words) for score, words, _ in beams[:nbest]])
+    return captions
+
+
+def _check(beam_size, max_length, nbest, length_normalization):
+    """Raise ValueError for sizes that make no sense."""
+    for name, value in [("beam_size", beam_size), ("max_length", max_length), ("nbest", nbest)]:
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if nbest > beam_size:
+        raise ValueError(f"nbest is {nbest}, but a search with {beam_size} beams finds at most {beam_size} captions")
+    if not 0 <= length_normalization < np.inf:
+        raise ValueError(f"length_normalization is {length_normalization}; it must be 0 or a positive number")
+
+
+def _top_words(scores, W):
+    """`kernels.top_words` by its jitted twin (imported here: importing Numba takes a second)."""
+    from neuraltalk.decode.kernels import top_words_jit
+
+    log_probability = np.empty((len(scores), W), dtype=scores.dtype)
+    word = np.empty((len(scores), W), dtype=np.int64)
+    top_words_jit(np.ascontiguousarray(scores), log_probability, word)
+    return log_probability, word
