@@ -1,0 +1,241 @@
+"""A dataset: a folder with images, their sentences and (features.py) what a network saw in them.
+
+    FOLDER/dataset.json    {"dataset": name, "images": [{"imgid", "filename", "split", "sentences": [{"tokens", "raw", "sentid"}]}]}
+    FOLDER/imgs/           the pictures, needed only to show them
+
+This is the layout of Karpathy's published Flickr8K, Flickr30K and COCO files, in UTF-8. An image's imgid is its row in the
+features, so imgids number the images 0 .. N-1 (in any order in the file). COCO adds "filepath", a folder below imgs/; "pictures",
+beside "images", may name another folder than imgs/ (relative ones start from FOLDER).
+
+The file is checked completely before anything uses it: what is wrong there would surface hours later, as a caption for the wrong picture.
+"""
+
+import contextlib
+import gc
+import itertools
+import json
+import pathlib
+from typing import NamedTuple
+
+from neuraltalk.errors import UserError
+
+SPLITS = ("train", "val", "test", "restval")  # COCO's restval: validation images that train
+
+
+class Sentence(NamedTuple):
+    """One description of an image."""
+
+    tokens: list  # of str: the words that models see
+    raw: str  # the sentence as a person wrote it
+    sentid: int
+
+
+class Image(NamedTuple):
+    """One image with its sentences (possibly none)."""
+
+    imgid: int  # its row in the features
+    filename: str
+    filepath: str  # "", or COCO's folder below imgs/
+    split: str  # one of SPLITS
+    sentences: list  # of Sentence
+
+
+class Dataset:
+    """Images in the order of their imgids: images[k].imgid == k."""
+
+    def __init__(self, name, folder, images, pictures="imgs"):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        self.images = images
+        self.pictures = self.folder / pictures
+
+    def split(self, name):
+        """The images of "train" (COCO's restval included), "val" or "test"; possibly none."""
+        names = ("train", "restval") if name == "train" else (name,)
+        return [image for image in self.images if image.split in names]
+
+    def picture_path(self, image):
+        """Where an image's picture should be (it may be missing: models need only its features)."""
+        nested = self.pictures / image.filepath / image.filename
+        flat = self.pictures / image.filename  # as people unpack it who have all in one folder
+        return flat if image.filepath and not nested.exists() and flat.exists() else nested
+
+
+def load_dataset(folder):
+    """Read and check FOLDER/dataset.json -> Dataset.
+
+    Raises UserError with the first fault: the file, the image (its place in the file and its filename) and the field.
+    """
+    folder = pathlib.Path(folder)
+    path = folder / "dataset.json"
+    with _without_garbage_collection():
+        document = read_json(path)
+        for fault in find_faults(document, path):
+            raise UserError(fault)
+        images = sorted((_image(record) for record in document["images"]), key=lambda image: image.imgid)
+    return Dataset(document.get("dataset") or folder.resolve().name, folder, images, document.get("pictures", "imgs"))
+
+
+def find_dataset(name, root="data"):
+    """The folder of a dataset: `name` below `root`, or a path to a folder.
+
+    Raises UserError listing the datasets below `root` if there is none.
+    """
+    candidates = (pathlib.Path(root) / name, pathlib.Path(name))
+    for folder in candidates:
+        if (folder / "dataset.json").is_file():
+            return folder
+    there = sorted(path.parent.name for path in pathlib.Path(root).glob("*/dataset.json"))
+    listed = f"{root} has: {', '.join(there)}" if there else f"{root} has no dataset yet"
+    without = next((f"the folder {folder} has no dataset.json" for folder in candidates if folder.is_dir()), "")
+    raise UserError(f"no dataset {str(name)!r}{': ' + without if without else ''}; {listed}. Give one of their names, or a folder "
+                    "with a dataset.json")
+
+
+def find_faults(document, path="dataset.json"):
+    """Yield what is wrong in a parsed dataset.json, a line each; nothing if it can be used.
+
+    Real files have images without sentences, and splits without images, so those aren't faults.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        yield f'{path}: should be an object with a list "images", as Karpathy\'s dataset files are'
+        return
+    for key in ("dataset", "pictures"):
+        if not _is_text(document.get(key, "")):
+            yield f"{path}: {key!r} should be a text, not {_shown(document[key])}"
+    images = document["images"]
+    if not images:
+        yield f'{path}: "images" is empty'
+
+    known_words = set()
+    places = {}  # imgid -> place in the file
+    for place, record in enumerate(images):
+        if not isinstance(record, dict):
+            yield f"{path}: image {place} should be an object, not {_shown(record)}"
+            continue
+        for fault in itertools.chain(_image_faults(record, len(images), places), _sentence_faults(record, known_words)):
+            yield f"{path}: image {place} ({_shown(record.get('filename', 'no filename'))}): {fault}"
+        imgid = record.get("imgid")
+        if type(imgid) is int:
+            places.setdefault(imgid, place)
+
+
+def _image_faults(record, N, places):
+    """The faults of one image's own fields."""
+    imgid = record.get("imgid")
+    if "imgid" not in record:
+        yield "imgid is missing (it is the image's row in the features)"
+    elif type(imgid) is not int:
+        yield f"imgid should be a whole number, not {_shown(imgid)}"
+    elif imgid in places:
+        yield f"imgid {imgid} is also that of image {places[imgid]}"
+    elif not 0 <= imgid < N:
+        yield f"imgid is {imgid}, but the {N} images should be numbered 0 to {N - 1}, as the rows of their features are"
+    if not isinstance(record.get("split"), str) or record["split"] not in SPLITS:
+        yield f"split should be one of {', '.join(SPLITS)}, not {_shown(record.get('split'))}"
+    filename, filepath = record.get("filename"), record.get("filepath", "")
+    if not _is_text(filename) or not filename:
+        yield f"filename should be the picture's file name, not {_shown(filename)}"
+    elif not _is_below(filename):
+        yield f"filename should stay below the folder of pictures, {_shown(filename)} doesn't"
+    if not _is_text(filepath) or not _is_below(filepath):
+        yield f"filepath should be a folder below the pictures, not {_shown(filepath)}"
+
+
+def _sentence_faults(record, known_words):
+    """The faults of an image's sentences. `known_words` collects the words already looked at (they are few, tokens are many)."""
+    sentences = record.get("sentences")
+    if not isinstance(sentences, list):
+        yield f"sentences should be a list, not {_shown(sentences)}"
+        return
+    for place, sentence in enumerate(sentences):
+        if not isinstance(sentence, dict):
+            yield f"sentence {place} should be an object, not {_shown(sentence)}"
+            continue
+        tokens = sentence.get("tokens")
+        if not isinstance(tokens, list):
+            yield f"sentence {place}: tokens should be a list of words, not {_shown(tokens)}"
+        elif not tokens:
+            yield f"sentence {place}: tokens is empty (remove the sentence, or give it words)"
+        else:
+            for token in tokens:
+                if not isinstance(token, str) or (token not in known_words and (not token.strip() or not _is_text(token))):
+                    yield f"sentence {place}: tokens should be words, not {_shown(token)}"
+                    break
+                known_words.add(token)
+        if not _is_text(sentence.get("raw", "")):
+            yield f"sentence {place}: raw should be a text, not {_shown(sentence['raw'])}"
+        if type(sentence.get("sentid", 0)) is not int:
+            yield f"sentence {place}: sentid should be a whole number, not {_shown(sentence['sentid'])}"
+
+
+def _image(record):
+    """An Image from a record without faults."""
+    sentences = [Sentence(sentence["tokens"], sentence["raw"] if "raw" in sentence else " ".join(sentence["tokens"]),
+                          sentence.get("sentid", place)) for place, sentence in enumerate(record["sentences"])]
+    return Image(record["imgid"], record["filename"], record.get("filepath", ""), record["split"], sentences)
+
+
+def read_json(path):
+    """Parse a JSON file, or raise UserError saying where it fails.
+
+    COCO has 6.5 million tokens of 30 thousand words: keeping one copy of each word saves 400 MB.
+    """
+    try:
+        text = pathlib.Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror}") from None
+
+    words = {}
+
+    def share_words(record):
+        tokens = record.get("tokens")
+        if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+            record["tokens"] = [words.setdefault(token, token) for token in tokens]
+        return record
+
+    try:
+        return json.loads(text, object_hook=share_words)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested thousands deep
+        raise UserError(f"{path}: not usable JSON: {str(error):.100}") from None
+
+
+@contextlib.contextmanager
+def _without_garbage_collection():
+    """Millions of new objects would be searched for cycles again and again: half of the loading time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _is_text(value):
+    """Whether value is a string that can be written: JSON can spell halves of characters that no file can hold."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_below(path):
+    """Whether a relative path stays below the folder that it starts from, on any system."""
+    parts = path.replace("\\", "/").split("/")
+    return not (path.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in path)
+
+
+def _shown(value):
+    """A short, printable, one-line form of any value."""
+    if value is None:
+        return "nothing"
+    text = ascii(value) if not _is_text(value) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
