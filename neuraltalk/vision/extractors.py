@@ -1,0 +1,49 @@
+"""The kinds of feature extractor, by the name that data sets and checkpoints record.
+
+An extractor has `name`, `dimension`, `region_dimension`, `fingerprint`, `features(pictures, progress=None)`,
+`regions(picture, boxes)` and `state()`; a new kind is a file of its own and one entry in `_kinds`.
+"""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from neuraltalk.errors import UserError
+
+
+def _kinds():
+    from neuraltalk.vision.kmeans import KMeansExtractor
+
+    return {KMeansExtractor.name: KMeansExtractor.from_state}
+
+
+def extractor_from_state(state):
+    """The extractor that `state` (what its `state()` returned) describes.
+
+    Raises UserError if it isn't such a dict, is of a kind that this version doesn't know, or was altered.
+    """
+    kinds = _kinds()
+    if not isinstance(state, dict) or "name" not in state:
+        raise UserError("the feature extractor is not a dictionary with a name; build the data set or train again")
+    name = str(state["name"])
+    if name not in kinds:
+        raise UserError(f"unknown kind of feature extractor {name[:40]!r}; this version knows {', '.join(sorted(kinds))}")
+    return kinds[name](state)
+
+
+def load_extractor(path):
+    """The extractor in the `.npz` file `path`, as written by its `save`. Raises UserError naming the file."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such feature extractor; build the data set again")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = {key: file[key] if file[key].ndim else file[key].item() for key in file.files}
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable feature extractor ({reason}); build the data set again") from None
+    try:
+        return extractor_from_state(state)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -1,0 +1,28 @@
+"""Jitted twin of the k-means features' inner loop; `triangle.py` holds the definition."""
+
+from numba import njit, prange
+
+
+@njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+def triangle_pool(products, patch_norms, word_norms, columns, out):
+    """Fill `out` (Y, G, K) with triangle activations summed along each row of patches; twin of triangle.triangle_pool.
+
+    `products` (Y, X, K) serves as scratch and is overwritten by distances: the whole picture's distances stay in the
+    cache and nothing else is allocated. Each row of patches is one thread's own.
+    """
+    Y, X, K = products.shape
+    zero = products.dtype.type(0)
+    two = products.dtype.type(2)
+    for y in prange(Y):
+        out[y] = zero
+        for x in range(X):
+            total = zero
+            for k in range(K):
+                squared = max(zero, patch_norms[y, x] + word_norms[k] - two * products[y, x, k])
+                distance = squared**0.5
+                products[y, x, k] = distance
+                total += distance
+            mean = total / products.dtype.type(K)
+            g = columns[x]
+            for k in range(K):
+                out[y, g, k] += max(zero, mean - products[y, x, k])

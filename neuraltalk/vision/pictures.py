@@ -1,0 +1,116 @@
+"""Pictures from files: any mode that Pillow can decode becomes 8-bit RGB as a person would see it."""
+
+import pathlib
+import warnings
+
+import numpy as np
+
+from neuraltalk.errors import UserError
+
+# Formats that are listed by Pillow but aren't pictures by themselves: page descriptions that start another program
+# (Ghostscript), video that is only recognised, and vector or scientific formats which need a handler from outside.
+_EXCLUDED = {"EPS", "MPEG", "WMF", "GRIB", "BUFR", "HDF5"}
+
+
+def open_picture(path):
+    """Read the picture in the file `path`; returns a PIL image of mode RGB.
+
+    Animations give their first frame, transparent pictures are laid on white, photographs are turned as their EXIF tag
+    asks, and 16-bit or floating-point greys are brought to 0..255. The format is recognised by content, not by name.
+
+    Raises UserError (one line) if the file is missing, isn't a picture, is damaged or cut short, or is so large that it
+    is more likely an attack on memory than a picture (Pillow's limit, about 90 million pixels).
+    """
+    from PIL import Image, ImageOps
+
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such picture file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # decoders warn about odd metadata, which doesn't matter here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=readable_formats()) as file:
+                file.load()
+                try:
+                    image = ImageOps.exif_transpose(file)
+                except Exception:  # a damaged tag says nothing about the pixels: show them as they are stored
+                    image = file.copy()
+                return to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(
+            f"{path}: more than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels; make the picture smaller"
+        ) from None
+    except Image.UnidentifiedImageError:
+        raise UserError(f"{path}: not a picture in a format that Pillow can read; convert it to PNG or JPEG") from None
+    except Exception as error:  # damaged files make decoders raise nearly anything (OSError, SyntaxError, struct.error)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: the picture is damaged or cut short ({reason}); save it again or remove it") from None
+
+
+def to_rgb(image):
+    """The PIL `image` of any mode as a new RGB image; transparent parts become white.
+
+    16-bit greys keep their full scale (65535 is white). Floating-point greys within 0..1 take 1 as white, and greys that
+    fit no known scale are stretched from their smallest to their largest value.
+    """
+    from PIL import Image
+
+    mode = image.mode
+    if mode.startswith("I") or mode == "F":
+        return Image.fromarray(_grey_to_8_bits(np.asarray(image), mode)).convert("RGB")
+    if mode == "LAB":
+        from PIL import ImageCms
+
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if mode == "La":
+        image = image.convert("LA")
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB") if mode != "RGB" else image.copy()
+
+
+def _grey_to_8_bits(values, mode):
+    """Grey levels (rows, columns) of 16 or 32 bits or floating point -> uint8."""
+    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = values.min(), values.max()
+    if mode == "F" and 0 <= low and high <= 1:
+        low, high = 0, 1
+    elif mode.startswith("I;16"):
+        low, high = 0, 65535
+    elif 0 <= low and high <= 65535:
+        low, high = 0, 255 if high <= 255 else 65535
+    return np.round((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def list_pictures(folder):
+    """The pictures directly in `folder`, as a list of paths sorted by file name.
+
+    A picture is a file whose extension (in any case) belongs to a format that Pillow can read; hidden files don't count.
+    Raises UserError if `folder` isn't a folder. The list may be empty.
+    """
+    from PIL import Image
+
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder that holds the pictures")
+    readable = set(readable_formats())
+    extensions = {extension for extension, name in Image.registered_extensions().items() if name in readable}
+    return sorted(
+        (
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in extensions and not path.name.startswith(".") and path.is_file()
+        ),
+        key=lambda path: path.name,
+    )
+
+
+def readable_formats():
+    """Names of the formats that Pillow can decode by itself, such as "PNG"; a sorted list."""
+    from PIL import Image
+
+    Image.init()
+    return sorted(set(Image.OPEN) - _EXCLUDED)
