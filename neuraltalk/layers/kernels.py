@@ -1,0 +1,126 @@
+"""The jitted twins of this package's inner loops; what each computes is said by its NumPy definition.
+
+The exponential is ours: as long as a loop calls the C library's `exp` element by element it can't be vectorised. For
+float32 we use a polynomial (below), which LLVM turns into whole vectors; float64, for checks, calls `exp`.
+Measured by `python benchmarks/kernels.py`; each docstring names its gain over the definition.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+# Sums may be reordered and multiply-adds fused, so that loops vectorise; NaN and infinity keep their meaning.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def exponential(x):
+    """e to the x (the version without the JIT; `_exponential` chooses the jitted one)."""
+    return np.exp(x)
+
+
+@overload(exponential, inline="always")
+def _exponential(x):
+    if x == types.float32:
+        return _exponential_float32
+    return lambda x: math.exp(x)
+
+
+def _exponential_float32(x):
+    """e to the x by 2^k * e^r with k whole and |r| <= log(2) / 2; relative error below 3e-7, NaN stays NaN.
+
+    log 2 is taken off in two parts, the first of which times k is exact in float32. The coefficients are those of `expf` in
+    the Cephes library (Moshier 1989). Below -87 the result is e^-87 (1e-38), above 88 it is e^88.
+    """
+    x = np.float32(-87) if x < np.float32(-87) else x
+    x = np.float32(88) if x > np.float32(88) else x
+    k = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    r = x - k * np.float32(0.693359375)
+    r = r + k * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * r * r + r + np.float32(1)
+    power = (np.int32(k) + np.int32(127)) << np.int32(23)   # the bits of the float 2^k
+    return p * np.int32(power).view(np.float32)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def softmax_rows(scores, b, targets, log_likelihood, dscores):
+    """Twin of `softmax.softmax_rows`."""
+    M, V = scores.shape
+    for m in range(M):
+        largest = scores[m, 0] + b[0, 0]
+        for v in range(V):
+            shifted = scores[m, v] + b[0, v]
+            largest = shifted if shifted > largest else largest
+        at_target = scores[m, targets[m]] + b[0, targets[m]] - largest
+        total = scores.dtype.type(0)
+        for v in range(V):
+            e = exponential(scores[m, v] + b[0, v] - largest)
+            dscores[m, v] = e
+            total += e
+        inverse = scores.dtype.type(1) / total
+        for v in range(V):
+            dscores[m, v] *= inverse
+        dscores[m, targets[m]] -= scores.dtype.type(1)
+        log_likelihood[m] = at_target - math.log(total)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def scatter_add(dx, words, dW):
+    """Twin of `embedding.scatter_add`."""
+    M, E = dx.shape
+    for m in range(M):
+        for e in range(E):
+            dW[words[m], e] += dx[m, e]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
+    """Twin of `lstm.lstm_gates_forward`; tanh(x) is 1 - 2 / (e^2x + 1), absolute error below 3e-7 in float32."""
+    n, H = c.shape
+    one = gates.dtype.type(1)
+    two = gates.dtype.type(2)
+    for k in range(n):
+        for j in range(3 * H):
+            gates[k, j] = one / (one + exponential(-(gates[k, j] + recurrent[k, j] + b[j])))
+        for j in range(3 * H, 4 * H):
+            gates[k, j] = one - two / (exponential(two * (gates[k, j] + recurrent[k, j] + b[j])) + one)
+        for j in range(H):
+            c[k, j] = gates[k, H + j] * c_previous[k, j] + gates[k, j] * gates[k, 3 * H + j]
+        if tanh_c:
+            for j in range(H):
+                h[k, j] = gates[k, 2 * H + j] * (one - two / (exponential(two * c[k, j]) + one))
+        else:
+            for j in range(H):
+                h[k, j] = gates[k, 2 * H + j] * c[k, j]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def lstm_gates_backward(dh, gates, c, c_previous, tanh_c, dc, dgates):
+    """Twin of `lstm.lstm_gates_backward`."""
+    n, H = c.shape
+    one = gates.dtype.type(1)
+    two = gates.dtype.type(2)
+    for k in range(n):
+        for j in range(H):
+            i = gates[k, j]
+            f = gates[k, H + j]
+            o = gates[k, 2 * H + j]
+            g = gates[k, 3 * H + j]
+            squashed = c[k, j]
+            slope = one
+            if tanh_c:
+                squashed = one - two / (exponential(two * squashed) + one)
+                slope = one - squashed * squashed
+            d = dc[k, j] + dh[k, j] * o * slope
+            dgates[k, j] = d * g * i * (one - i)
+            dgates[k, H + j] = d * c_previous[k, j] * f * (one - f)
+            dgates[k, 2 * H + j] = dh[k, j] * squashed * o * (one - o)
+            dgates[k, 3 * H + j] = d * i * (one - g * g)
+            dc[k, j] = d * f

@@ -1,0 +1,182 @@
+"""The captioner: an image and the words so far give the next word (section 3.2 of the paper).
+
+    v = drop(CNN(I) We + be)                    the image, encoded               (eq 13)
+    x_t = drop(Ws[word_t])                      the words, encoded
+    h_t = LSTM or RNN of v and x_1 .. x_t       lstm_generator.py, rnn_generator.py (eq 14)
+    y_t = softmax(drop(h_t) Wd + bd)            the next word, END among them    (eq 15)
+
+    cost = [ -sum log y_t[target_t] + regc / 2 * sum of W^2 over the weight matrices ] / N
+
+    N  sentences      M  their words with END, packed (data/batches.py)     D  image features
+    E  encoding       H  hidden size                                        V  vocabulary with START/END at 0
+
+What is dropped is a copy that goes upwards; the recurrence itself sees the undropped state.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.errors import UserError
+from neuraltalk.layers.affine import affine_backward, affine_forward
+from neuraltalk.layers.dropout import dropout_backward, dropout_forward
+from neuraltalk.layers.embedding import embedding_backward, embedding_forward
+from neuraltalk.layers.softmax import softmax_cross_entropy
+from neuraltalk.models import lstm_generator, rnn_generator
+
+GENERATORS = {"lstm": lstm_generator, "rnn": rnn_generator}
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionerOptions:
+    """What defines the model, under the original's names."""
+
+    generator: str = "lstm"
+    image_encoding_size: int = 256
+    word_encoding_size: int = 256
+    hidden_size: int = 256
+    tanhC_version: int = 0
+    rnn_relu_encoders: int = 0
+    rnn_feed_once: int = 0
+    drop_prob_encoder: float = 0.5
+    drop_prob_decoder: float = 0.5
+    regc: float = 1e-8
+
+    @classmethod
+    def of(cls, options):
+        """The model's share of a larger options object or of a checkpoint's `params` dict; what is missing has its default."""
+        values = options if isinstance(options, dict) else vars(options)
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls) if field.name in values})
+
+
+class Loss(NamedTuple):
+    """What one batch gives: the costs per sentence, the gradients of the total, and the sums behind the perplexity."""
+
+    total_cost: float
+    loss_cost: float
+    reg_cost: float
+    grads: dict
+    log_likelihood: float           # natural logarithm, summed over the words
+    words: int                      # END included
+
+
+class Captioner:
+    """Options and parameters; `params` maps the original's names to arrays, which only the solver changes."""
+
+    def __init__(self, options, params):
+        self.options = options
+        self.params = {name: np.ascontiguousarray(array) for name, array in params.items()}
+        self.generator = GENERATORS[options.generator]
+
+    @classmethod
+    def initialise(cls, options, image_dimension, log_frequencies, rng, dtype=np.float32):
+        """Weights uniform in [-0.1, 0.1] (the RNN's Wd a tenth of that), biases 0, bd the words' log frequencies.
+
+        log_frequencies (V,) has its maximum at 0; starting there takes the first perplexity from thousands to hundreds.
+        """
+        generator = GENERATORS[options.generator]
+        generator.check_sizes(options)
+        params = {}
+        for name, shape in parameter_shapes(options, image_dimension, len(log_frequencies)).items():
+            if name.startswith("b"):
+                params[name] = np.zeros(shape, dtype=dtype)
+            else:
+                scale = 0.1 * (generator.DECODER_SCALE if name == "Wd" else 1.0)
+                params[name] = rng.uniform(-scale, scale, size=shape).astype(dtype)
+        params["bd"][0] = log_frequencies
+        return cls(options, params)
+
+    def regularised(self):
+        """Names of the weight matrices that the penalty covers."""
+        return ("We", "Ws", *self.generator.REGULARISED, "Wd")
+
+    def loss(self, batch, rng=None):
+        """Costs and gradients of a batch (data/batches.py); with a Generator `rng` dropout is on."""
+        params, options = self.params, self.options
+        inputs, targets, sizes, _ = batch.sentences
+        N = len(batch.features)
+
+        v, image_cache = affine_forward(batch.features, params["We"], params["be"])        # (N, E)
+        v, v_mask = dropout_forward(v, options.drop_prob_encoder, rng)
+        x, word_cache = embedding_forward(inputs, params["Ws"])                            # (M, E)
+        x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng)
+        h, hidden_cache = self.generator.hidden_forward(v, x, sizes, params, options)      # (M, H)
+        dropped, h_mask = dropout_forward(h, options.drop_prob_decoder, rng)
+        log_likelihood, dscores = softmax_cross_entropy(dropped @ params["Wd"], params["bd"], targets)  # (M,), (M, V)
+
+        grads = {}
+        ddropped = dscores @ params["Wd"].T                                                # (M, H)
+        grads["Wd"] = dropped.T @ dscores
+        grads["bd"] = dscores.sum(axis=0, keepdims=True)
+        dh = dropout_backward(ddropped, h_mask)
+        dv, dx, hidden_grads = self.generator.hidden_backward(dh, hidden_cache)
+        grads.update(hidden_grads)
+        grads["Ws"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
+        _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_mask), image_cache, need_dx=False)
+
+        reg_cost = self._regularise(grads) / N
+        for name in grads:
+            grads[name] /= N
+        total = float(log_likelihood.sum())
+        return Loss(reg_cost - total / N, -total / N, reg_cost, grads, total, len(targets))
+
+    def _regularise(self, grads):
+        """Add the penalty's gradient regc * W and return the penalty regc / 2 * sum of W^2."""
+        regc, squares = self.options.regc, 0.0
+        for name in self.regularised():
+            W = self.params[name]
+            squares += float(np.vdot(W, W))
+            grads[name] += W.dtype.type(regc) * W
+        return regc / 2 * squares
+
+    def log_likelihood(self, batch):
+        """(sum of log y_t[target_t] with the natural logarithm, number of words END included), dropout off."""
+        scores = self.scores(batch)
+        log_likelihood, _ = softmax_cross_entropy(scores, np.zeros_like(self.params["bd"]), batch.sentences.targets)
+        return float(log_likelihood.sum()), len(log_likelihood)
+
+    def scores(self, batch):
+        """Unnormalised scores (M, V) of every packed row, dropout off."""
+        params = self.params
+        v, _ = affine_forward(batch.features, params["We"], params["be"])
+        x, _ = embedding_forward(batch.sentences.inputs, params["Ws"])
+        h, _ = self.generator.hidden_forward(v, x, batch.sentences.sizes, params, self.options)
+        scores, _ = affine_forward(h, params["Wd"], params["bd"])
+        return scores
+
+    def begin(self, features):
+        """The decoder's state after the image, before START: features (K, D) to a tuple of arrays with K rows."""
+        v, _ = affine_forward(features.astype(self.params["We"].dtype, copy=False), self.params["We"], self.params["be"])
+        return self.generator.begin(v, self.params, self.options)
+
+    def advance(self, state, words):
+        """Read one word each, words (B,): returns the scores (B, V) of the word after it, and the new state."""
+        x, _ = embedding_forward(words, self.params["Ws"])
+        h, state = self.generator.advance(x, state, self.params, self.options)
+        scores, _ = affine_forward(h, self.params["Wd"], self.params["bd"])
+        return scores, state
+
+
+def parameter_shapes(options, image_dimension, vocabulary_size):
+    """Name -> shape of every parameter; image_dimension is D, vocabulary_size V counts START/END."""
+    E, H, V = options.word_encoding_size, options.hidden_size, vocabulary_size
+    return {
+        "We": (image_dimension, options.image_encoding_size),
+        "be": (1, options.image_encoding_size),
+        "Ws": (V, E),
+        **GENERATORS[options.generator].shapes(options),
+        "Wd": (H, V),
+        "bd": (1, V),
+    }
+
+
+def check_parameters(options, params, source):
+    """Refuse parameters that don't fit the options, naming the first that doesn't; `source` is their file."""
+    for name in ("We", "Ws"):
+        if name not in params:
+            raise UserError(f"{source}: the model has no array {name!r}; expected a captioner's checkpoint")
+    for name, shape in parameter_shapes(options, len(params["We"]), len(params["Ws"])).items():
+        found = params[name].shape if name in params else None
+        if found != shape:
+            raise UserError(f"{source}: model array {name!r} has shape {found}, but its options ask for {shape}")

@@ -1,0 +1,66 @@
+"""The jitted twins of the solver's update rules: each reads and writes every number once."""
+
+import numpy as np
+from numba import njit
+
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def vanilla_update(w, dw, velocity, learning_rate, clip, momentum):
+    """Twin of `solver.vanilla_update`."""
+    for k in range(w.size):
+        g = -clip if dw[k] < -clip else dw[k]
+        g = clip if g > clip else g
+        velocity[k] = momentum * velocity[k] - learning_rate * g
+        w[k] += velocity[k]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def adagrad_update(w, dw, squares, learning_rate, clip, epsilon):
+    """Twin of `solver.adagrad_update`."""
+    for k in range(w.size):
+        g = -clip if dw[k] < -clip else dw[k]
+        g = clip if g > clip else g
+        squares[k] += g * g
+        w[k] -= learning_rate * g / np.sqrt(squares[k] + epsilon)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def rmsprop_update(w, dw, squares, learning_rate, clip, epsilon, decay):
+    """Twin of `solver.rmsprop_update`."""
+    rest = w.dtype.type(1) - decay
+    for k in range(w.size):
+        g = -clip if dw[k] < -clip else dw[k]
+        g = clip if g > clip else g
+        s = squares[k] * decay + rest * g * g
+        squares[k] = s
+        w[k] -= learning_rate * g / np.sqrt(s + epsilon)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def adadelta_update(w, dw, squares, steps, clip, epsilon, decay):
+    """Twin of `solver.adadelta_update`."""
+    rest = w.dtype.type(1) - decay
+    for k in range(w.size):
+        g = -clip if dw[k] < -clip else dw[k]
+        g = clip if g > clip else g
+        squares[k] = squares[k] * decay + rest * g * g
+        step = -g * np.sqrt((steps[k] + epsilon) / (squares[k] + epsilon))
+        steps[k] = steps[k] * decay + rest * step * step
+        w[k] += step
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def adam_update(w, dw, mean, squares, learning_rate, clip, epsilon, decay1, decay2):
+    """Twin of `solver.adam_update`."""
+    rest1 = w.dtype.type(1) - decay1
+    rest2 = w.dtype.type(1) - decay2
+    for k in range(w.size):
+        g = -clip if dw[k] < -clip else dw[k]
+        g = clip if g > clip else g
+        m = mean[k] * decay1 + rest1 * g
+        s = squares[k] * decay2 + rest2 * g * g
+        mean[k] = m
+        squares[k] = s
+        w[k] -= learning_rate * m / (np.sqrt(s) + epsilon)
