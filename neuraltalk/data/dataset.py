@@ -192,7 +192,7 @@ def read_json(path):
 
     def share_words(record):
         tokens = record.get("tokens")
-        if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        if isinstance(tokens, list) and set(map(type, tokens)) <= {str}:
             record["tokens"] = [words.setdefault(token, token) for token in tokens]
         return record
 
@@ -201,7 +201,7 @@ def read_json(path):
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested thousands deep
-        raise UserError(f"{path}: not usable JSON: {str(error):.100}") from None
+        raise UserError(f"{path}: not usable JSON: {error!s:.100}") from None
 
 
 @contextlib.contextmanager

@@ -1,0 +1,179 @@
+"""Image features: one row of D numbers for each image, read where they lie.
+
+    N    images; row k belongs to the image with imgid k
+    D    numbers an image, 4096 for VGG-16's fc7
+
+Rows are gathered as float32 when a batch asks for them: COCO's 2 GB are never loaded, let alone copied as float64. Files whose
+rows can't be mapped (compressed ones, or those that keep a row's numbers apart) are converted once, block by block, to a
+float32 .npy beside them: FILE.float32.npy, which is used as long as FILE keeps its size and time of change. Where that can't be
+written, the converted features stay in memory.
+
+Orientation: each format has its own (feature_files.py). If it doesn't fit the number of images and the transposed one does, the
+matrix is turned; if both fit, the format's own holds.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+from neuraltalk import files
+from neuraltalk.data import feature_files
+from neuraltalk.errors import UserError
+
+NAMES = [f"{stem}{suffix}" for stem in ("vgg_feats", "features") for suffix in (".mat", ".npy", ".npz", ".h5")]
+FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked row by row as they are read: 0.3 s a gigabyte, if it is in memory
+_STAMP_BYTES = 256
+
+
+def open_features(folder_or_file, images=None, variable="feats", progress=None):
+    """Open a feature file -> Features.
+
+    folder_or_file  a file (.mat, .npy, .npz, .h5), or a folder: the first of NAMES in it
+    images          the number of images, if known: decides the orientation
+    variable        its name in files that have names
+    progress        called with (rows done, rows) while a file is converted
+
+    Raises UserError if there is none, it can't be read, lacks the variable or doesn't fit the number of images.
+    """
+    path = pathlib.Path(folder_or_file)
+    if path.is_dir():
+        there = [path / name for name in NAMES if (path / name).is_file()]
+        if not there:
+            raise UserError(f"{path}: no features; expected one of {', '.join(NAMES)}, a row or column for each image")
+        path = there[0]
+    stored = feature_files.open_stored(path, variable)
+    array = stored.array
+    if array is None:
+        array = _converted(path, variable, "", stored.shape, stored.blocks, progress)
+    features = Features(path, variable, array.T if stored.turned else array, progress)
+    if images is not None:
+        features.orient(images)
+    return features
+
+
+class Features:
+    """N rows of D numbers.
+
+    count, dimension    N and D
+    path                the file
+    """
+
+    def __init__(self, path, variable, array, progress=None):
+        self.path = pathlib.Path(path)
+        self._variable = variable
+        self._array = array  # (N, D), perhaps mapped, of any numeric type
+        self._progress = progress
+
+    @property
+    def count(self):
+        return self._array.shape[0]
+
+    @property
+    def dimension(self):
+        return self._array.shape[1]
+
+    def orient(self, images):
+        """Turn the matrix if only so its rows are the images; raises UserError if they are neither way."""
+        if self.count == images:
+            return
+        if self.dimension != images:
+            raise UserError(f"{self.path}: has features of {self.count} images ({self.dimension} numbers each), but there are "
+                            f"{images} images; extract them again, or use the file that belongs to these images")
+        self._array = self._array.T
+
+    def rows(self, imgids):
+        """The features of some images: (n,) whole numbers -> (n, D) float32, C-contiguous.
+
+        Raises UserError naming the first image whose features aren't finite numbers.
+        """
+        self._make_rows_contiguous()
+        block = np.take(self._array, imgids, axis=0).astype(np.float32, copy=False)  # (n, D)
+        _check_finite(block, imgids, self.path)
+        return block
+
+    def check(self):
+        """Read all rows once (files of up to FULL_CHECK_BYTES); raises UserError as rows() does."""
+        if self._array.nbytes <= FULL_CHECK_BYTES:
+            self._make_rows_contiguous()
+            for start, block in _blocks_of_rows(self._array):
+                _check_finite(block.astype(np.float32, copy=False), range(start, start + len(block)), self.path)
+
+    def _make_rows_contiguous(self):
+        """One image's numbers side by side: gathered one by one from all over the file, a batch would take seconds."""
+        if not self._array.flags.c_contiguous:
+            array = self._array
+            self._array = _converted(self.path, self._variable, "turned.", array.shape,
+                                     lambda: (block for _, block in _blocks_of_rows(array)), self._progress)
+
+
+def check_features(features, dataset):
+    """Check that `features` are those of a dataset's images, turning them if need be (see above).
+
+    Raises UserError if their number differs or if one isn't finite.
+    """
+    features.orient(len(dataset.images))
+    features.check()
+
+
+def _blocks_of_rows(array):
+    """Yield (first row, block of rows) over a matrix."""
+    rows_at_once = max(1, feature_files.BLOCK_BYTES // (array.shape[1] * array.itemsize))
+    for start in range(0, len(array), rows_at_once):
+        yield start, array[start:start + rows_at_once]
+
+
+def _check_finite(block, imgids, path):
+    """Refuse NaN and infinity: one of them makes every weight NaN within a step."""
+    # A sum is finite only if all its terms are, and takes a third of the time of looking at each. (It may overflow: then look.)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(block.sum()):
+            return
+    row, column = np.unravel_index(np.argmin(np.isfinite(block)), block.shape)
+    if not np.isfinite(block[row, column]):
+        raise UserError(f"{path}: the features of image {imgids[row]} aren't all finite 32-bit numbers (number {column} is "
+                        f"{block[row, column]}); extract them again")
+
+
+def _converted(path, variable, turned, shape, blocks, progress):
+    """A matrix as float32 in rows: from the cache beside `path`, made if need be.
+
+    turned    "turned." if the variable was transposed, else ""
+    blocks    function that yields the matrix in blocks of rows
+    """
+    status = path.stat()
+    stamp = json.dumps([variable, turned, status.st_size, status.st_mtime_ns, shape]).encode().ljust(_STAMP_BYTES)
+    cache = path.with_name(f"{path.name}.{'' if variable == 'feats' else variable + '.'}{turned}float32.npy")
+    try:
+        with open(cache, "rb") as file:
+            file.seek(-_STAMP_BYTES, 2)
+            if file.read() == stamp:
+                return feature_files.open_stored(cache).array
+    except (OSError, UserError):
+        pass
+
+    def float_blocks():
+        done = 0
+        for block in blocks():
+            with np.errstate(over="ignore"):  # becomes infinite, which is refused
+                block = np.ascontiguousarray(block, dtype=np.float32)
+            _check_finite(block, range(done, done + len(block)), path)
+            done += len(block)
+            if progress:
+                progress(done, shape[0])
+            yield block
+
+    try:
+        with files.write_atomically(cache) as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
+            for block in float_blocks():
+                file.write(block.astype("<f4", copy=False).data)
+            file.write(stamp)  # behind the numbers: a .npy reader doesn't look there, and the file stays one
+        return feature_files.open_stored(cache).array
+    except OSError:  # a folder or disk that takes no file: then in memory
+        array = np.empty(shape, dtype=np.float32)
+        done = 0
+        for block in float_blocks():
+            array[done:done + len(block)] = block
+            done += len(block)
+        return array
