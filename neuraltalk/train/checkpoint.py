@@ -1,0 +1,241 @@
+"""Checkpoints: one pickle file with everything that a model needs to describe images, and to be trained further.
+
+The original's keys, so that files go both ways:
+
+    it          iterations done                        epoch       passes over the training pairs done
+    model       name -> array, the weights to use      params      the options of training, under the original's names
+    perplexity  on the validation split (None before   wordtoix    word -> number, "#START#" -> 0
+                the first evaluation)                  ixtoword    number -> word, 0 -> "."
+
+Beside them ours:
+
+    version          of this layout, 1
+    log_frequencies  (V,) of the words in training, where the decoder's bias started
+    extractor        what made the features out of pictures: a plain dict with "name" and "fingerprint", or None
+    history          one dict an evaluation: it, epoch, train_ppl2, smooth_train_ppl2, val_ppl2, learning_rate
+    training         None in the best checkpoint; in the last one all that `--resume` needs to continue to the bit (trainer.py)
+
+Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far by validation perplexity, `....last.p` the newest
+state. A new run under the same name keeps the files of the one before as `....previous.p`. Equal content gives equal bytes.
+"""
+
+import dataclasses
+import os
+import pathlib
+import pickle
+
+import numpy as np
+
+from neuraltalk.data import vocabulary as vocabularies
+from neuraltalk.errors import UserError
+from neuraltalk.files import write_atomically
+from neuraltalk.train.unpickler import load_pickle
+
+VERSION = 1
+ORIGINAL_KEYS = ("model", "params", "wordtoix", "ixtoword")  # without these there is nothing to predict with
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    """A checkpoint's content, checked."""
+
+    path: pathlib.Path
+    it: int
+    epoch: float
+    model: dict  # name -> array, all of one floating dtype
+    params: dict  # the options as they were saved
+    options: object  # CaptionerOptions that fit the model
+    perplexity: float  # None: never evaluated
+    vocabulary: object  # data.vocabulary.Vocabulary
+    extractor: dict  # None: unknown, as in files of the original
+    history: list
+    training: dict  # None: can't be resumed
+
+    @property
+    def image_dimension(self):
+        """D, the numbers per image that the model expects."""
+        return len(self.model["We"])
+
+    def captioner(self, dtype=None):
+        """The model, ready to describe images; dtype None keeps the one it was saved in."""
+        from neuraltalk.models.captioner import Captioner
+
+        arrays = self.model if dtype is None else {name: array.astype(dtype) for name, array in self.model.items()}
+        return Captioner(self.options, arrays)
+
+
+def best_path(folder, options):
+    """Where the best checkpoint of a run goes; `options` has dataset, generator and fappend."""
+    dataset = pathlib.Path(options.dataset).resolve().name if os.path.isdir(options.dataset) else options.dataset
+    return pathlib.Path(folder) / f"{_tame(dataset)}_{options.generator}_{_tame(options.fappend)}.p"
+
+
+def last_path(best):
+    """The newest state of the run whose best checkpoint is `best`."""
+    return best.with_name(best.name.removesuffix(".p") + ".last.p")
+
+
+def keep_previous(path):
+    """Move an older run's file out of the way. Returns its new path, or None if there was none."""
+    previous = path.with_name(path.name.removesuffix(".p") + ".previous.p")
+    try:
+        os.replace(path, previous)
+    except FileNotFoundError:
+        return None
+    return previous
+
+
+def newest_checkpoint(folder="cv"):
+    """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet."""
+    files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".")]
+    for wanted in (lambda name: name.count(".last.p") + name.count(".previous.p") == 0, lambda name: name.endswith(".last.p")):
+        found = [path for path in files if wanted(path.name)]
+        if found:
+            return _newest(found)
+    raise UserError(f"no checkpoint in {folder}: train a model first (python driver.py), or name a checkpoint file")
+
+
+def newest_last(folder="cv"):
+    """The newest state that a run in `folder` left for --resume."""
+    found = [path for path in pathlib.Path(folder).glob("*.last.p") if not path.name.startswith(".")]
+    if not found:
+        raise UserError(f"nothing to resume in {folder}: no *.last.p there; name a checkpoint, or start without --resume")
+    return _newest(found)
+
+
+def _newest(paths):
+    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _tame(name):
+    """A name fit for a file: anything but letters, digits and -_.+ becomes -."""
+    return "".join(letter if letter.isalnum() or letter in "-_.+" else "-" for letter in str(name)) or "-"
+
+
+def save_checkpoint(path, content):
+    """Write the dict `content` (the keys above) atomically. Equal content gives equal bytes, whichever objects are shared."""
+    plain = _plain({"version": VERSION, **content}, "checkpoint")
+    with write_atomically(path) as file:
+        pickler = pickle.Pickler(file, protocol=4)
+        pickler.fast = True  # no references between equal objects: they would depend on how the content came about
+        pickler.dump(plain)
+
+
+def _plain(value, where):
+    """A copy of plain types only: NumPy scalars as numbers, arrays in C order; what unpickler.py reads back."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"{where}: arrays of {value.dtype} don't go into a checkpoint")
+        return np.asarray(value, order="C")
+    if isinstance(value, os.PathLike):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item, f"{where}[{k}]") for k, item in enumerate(value)]
+        return items if isinstance(value, list) else tuple(items)
+    raise TypeError(f"{where}: a {type(value).__name__} doesn't go into a checkpoint")
+
+
+def load_checkpoint(path):
+    """Read and check a checkpoint, ours or the original's (Python 2 wrote those) -> Checkpoint.
+
+    Raises UserError if the file is damaged, asks for anything but plain values, or if its parts don't fit together:
+    arrays against the sizes in the options, against each other and against the vocabulary; every weight finite.
+    """
+    path = pathlib.Path(path)
+    content = load_pickle(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}, expected a dict with model, params, ...")
+    for key in ORIGINAL_KEYS:
+        if not isinstance(content.get(key), dict):
+            raise UserError(f"{path}: not a checkpoint: its {key!r} is {_described(content.get(key))}, expected a dict")
+    model = _checked_model(content["model"], path)
+    options = _captioner_options(content["params"], model, path)
+    vocabulary = _vocabulary(content, len(model["Ws"]), path)
+    perplexity = content.get("perplexity")
+    return Checkpoint(
+        path=path,
+        it=_typed(content, "it", int, 0, path),
+        epoch=_typed(content, "epoch", (int, float), 0.0, path),
+        model=model,
+        params=content["params"],
+        options=options,
+        perplexity=None if perplexity is None else float(_typed(content, "perplexity", (int, float), 0.0, path)),
+        vocabulary=vocabulary,
+        extractor=_typed(content, "extractor", dict, None, path),
+        history=_typed(content, "history", list, [], path),
+        training=_typed(content, "training", dict, None, path),
+    )
+
+
+def _described(value):
+    return "missing" if value is None else f"a {type(value).__name__}"
+
+
+def _typed(content, key, kind, default, path):
+    value = content.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UserError(f"{path}: the checkpoint's {key!r} is {_described(value)}, which makes no sense there")
+    return value
+
+
+def _checked_model(model, path):
+    """The weights: matrices of finite floating-point numbers, all of one dtype."""
+    for name, array in model.items():
+        if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+            raise UserError(f"{path}: model entry {name!r:.50} should be a matrix of floating-point numbers")
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: model array {name!r:.50} has entries that are not finite: the training of it failed, "
+                            "take an earlier checkpoint")
+    dtypes = {array.dtype for array in model.values()}
+    dtype = np.float32 if np.dtype(np.float32) in dtypes and len(dtypes) == 1 else np.float64
+    if dtypes == {np.dtype(np.float16)}:
+        dtype = np.float32
+    return {name: array.astype(dtype, copy=False) for name, array in model.items()}
+
+
+def _captioner_options(params, model, path):
+    """The options that define the model. Old files lack some: sizes are then read off the arrays, the rest has its default."""
+    from neuraltalk.models.captioner import GENERATORS, CaptionerOptions, check_parameters, parameter_shapes
+
+    for name in ("We", "Ws", "Wd"):
+        if name not in model:
+            raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
+    sizes = {"image_encoding_size": model["We"].shape[1], "word_encoding_size": model["Ws"].shape[1],
+             "hidden_size": model["Wd"].shape[0]}
+    given = {"generator": "lstm", **sizes, **{key: value for key, value in params.items() if value is not None}}
+    if given["generator"] not in GENERATORS:
+        raise UserError(f"{path}: generator {given['generator']!r:.50} is unknown; there are {', '.join(GENERATORS)}")
+    for field in dataclasses.fields(CaptionerOptions):
+        value = given.get(field.name, field.default)
+        if not isinstance(value, str if field.type in (str, "str") else (int, float)):
+            raise UserError(f"{path}: option {field.name} is {value!r:.50}, which makes no sense")
+    options = CaptionerOptions.of(given)
+    for name, size in sizes.items():
+        if getattr(options, name) != size:
+            raise UserError(f"{path}: its options say {name} {getattr(options, name)}, its arrays {size}")
+    check_parameters(options, model, path)
+    surplus = set(model) - set(parameter_shapes(options, len(model["We"]), len(model["Ws"])))
+    if surplus:
+        raise UserError(f"{path}: the model has arrays that an {options.generator} captioner has not: {', '.join(sorted(surplus))}")
+    return options
+
+
+def _vocabulary(content, size, path):
+    frequencies = content.get("log_frequencies")
+    if frequencies is not None and not (isinstance(frequencies, np.ndarray) and frequencies.dtype.kind == "f"):
+        raise UserError(f"{path}: the checkpoint's log_frequencies is {_described(frequencies)}, expected an array of numbers")
+    try:
+        vocabulary = vocabularies.from_checkpoint(content["wordtoix"], content["ixtoword"], frequencies)
+    except UserError as fault:
+        raise UserError(f"{path}: {fault}") from None
+    if len(vocabulary) != size:
+        raise UserError(f"{path}: {len(vocabulary)} words in its vocabulary, but its model has {size}")
+    return vocabulary
