@@ -13,6 +13,7 @@ Files come from elsewhere, so sizes that they claim are believed only as far as 
 import math
 import pathlib
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import NamedTuple
@@ -23,6 +24,10 @@ from neuraltalk.errors import UserError
 
 BLOCK_BYTES = 1 << 24  # decoded at a time
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+# What NumPy, zipfile and h5py raise while they parse damaged headers (a .npy one is a Python literal)
+_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, RuntimeError, MemoryError, EOFError,
+            tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 
 
 class Stored(NamedTuple):
@@ -60,8 +65,9 @@ def open_stored(path, variable="feats"):
 def _check_matrix(path, variable, shape, kind):
     """Refuse what isn't a matrix of real numbers; kind is NumPy's letter ("f" float, "i", "u" integers)."""
     if kind not in "fiu":
-        raise UserError(f"{path}: {variable} should hold real numbers, but its type is {kind!r}"[:200])
-    if len(shape) != 2 or 0 in shape:
+        kind = {"O": "objects", "U": "text", "S": "text", "c": "complex", "b": "true and false", "V": "records"}.get(kind, kind)
+        raise UserError(f"{path}: {variable} should hold real numbers, not {kind}")
+    if len(shape) != 2 or min(shape) < 1:
         raise UserError(f"{path}: {variable} should be a matrix of images and features, but its shape is {_by(shape)}")
 
 
@@ -109,7 +115,7 @@ def _open_npz(path, variable):
             shape, fortran, dtype = there[variable]
             _check_matrix(path, variable, shape, dtype.kind)
             size = archive.getinfo(f"{variable}.npy").file_size
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):  # damaged, encrypted, another method
+    except _DAMAGED:  # or encrypted
         raise _cut_short(path) from None
     if math.prod(shape) * dtype.itemsize > size:
         raise _cut_short(path)
@@ -120,7 +126,7 @@ def _open_npz(path, variable):
             with zipfile.ZipFile(path) as archive, archive.open(f"{variable}.npy") as file:
                 _npy_header(path, file)
                 yield from _row_blocks(path, file, dtype, shape)
-        except (zipfile.BadZipFile, zlib.error, EOFError):
+        except _DAMAGED:
             raise _cut_short(path) from None
 
     return Stored(shape, None, blocks, fortran)
@@ -132,9 +138,7 @@ def _npy_header(path, file):
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         return read(file)
-    except OSError:
-        raise
-    except Exception:  # the header is a Python literal: what a damaged one raises, while being parsed, is anybody's guess
+    except _DAMAGED:
         raise _cut_short(path) from None
 
 
@@ -171,7 +175,7 @@ def _open_hdf5(path, variable):
             offset, chunks = data.id.get_offset(), data.chunks
         if chunks is None and offset is not None:
             return Stored(shape, _map(path, dtype, offset, shape), None)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py makes of a damaged file
+    except (OSError, *_DAMAGED) as error:
         raise UserError(f"{path}: damaged or cut short: {' '.join(str(error).split()):.150}") from None
 
     N, D = shape
@@ -185,16 +189,16 @@ def _open_hdf5(path, variable):
                 floats = file[variable].astype(np.float32)  # HDF5 converts while it reads
                 for start in range(0, N, rows_at_once):
                     yield floats[start:start + rows_at_once]
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        except (OSError, *_DAMAGED) as error:
             raise UserError(f"{path}: damaged or cut short: {' '.join(str(error).split()):.150}") from None
 
     return Stored(shape, None, blocks)
 
 
 def _hdf5_datasets(file, h5py):
-    """The datasets at the top of an HDF5 file, name -> dataset; links to other files aren't followed."""
+    """The datasets at the top of an HDF5 file, name -> dataset; links (they may lead to other files) aren't followed."""
     return {name: file[name] for name in list(file)[:1000]
-            if not isinstance(file.get(name, getlink=True), h5py.ExternalLink) and isinstance(file.get(name), h5py.Dataset)}
+            if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)}
 
 
 # MATLAB 5: a 128-byte header, then elements of an 8-byte tag (type, size) and data; an element is a matrix, or a zlib stream of one

@@ -88,7 +88,7 @@ class Features:
         Raises UserError naming the first image whose features aren't finite numbers.
         """
         self._make_rows_contiguous()
-        block = np.take(self._array, imgids, axis=0).astype(np.float32, copy=False)  # (n, D)
+        block = _as_float32(np.take(self._array, imgids, axis=0))  # (n, D)
         _check_finite(block, imgids, self.path)
         return block
 
@@ -97,7 +97,7 @@ class Features:
         if self._array.nbytes <= FULL_CHECK_BYTES:
             self._make_rows_contiguous()
             for start, block in _blocks_of_rows(self._array):
-                _check_finite(block.astype(np.float32, copy=False), range(start, start + len(block)), self.path)
+                _check_finite(_as_float32(block), range(start, start + len(block)), self.path)
 
     def _make_rows_contiguous(self):
         """One image's numbers side by side: gathered one by one from all over the file, a batch would take seconds."""
@@ -121,6 +121,11 @@ def _blocks_of_rows(array):
     rows_at_once = max(1, feature_files.BLOCK_BYTES // (array.shape[1] * array.itemsize))
     for start in range(0, len(array), rows_at_once):
         yield start, array[start:start + rows_at_once]
+
+
+def _as_float32(block):
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused next
+        return block.astype(np.float32, copy=False)
 
 
 def _check_finite(block, imgids, path):
@@ -155,8 +160,7 @@ def _converted(path, variable, turned, shape, blocks, progress):
     def float_blocks():
         done = 0
         for block in blocks():
-            with np.errstate(over="ignore"):  # becomes infinite, which is refused
-                block = np.ascontiguousarray(block, dtype=np.float32)
+            block = np.ascontiguousarray(_as_float32(block))
             _check_finite(block, range(done, done + len(block)), path)
             done += len(block)
             if progress:
