@@ -151,7 +151,7 @@ def test_nothing_is_held_as_float64(tmp_path):
 def test_matlab_stores_whole_numbers_in_small_types(tmp_path):
     """MATLAB writes a double matrix of small whole numbers as bytes: class double, data of type uint8."""
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
-    words = lambda *numbers: np.array(numbers, dtype="<u4").tobytes()  # noqa: E731
+    words = lambda *numbers: np.array(numbers, dtype="<u4").tobytes()
     body = words(6, 8, 6, 0) + words(5, 8, 2, 3) + words(1, 5) + b"feats\0\0\0" + words(2, 6) + bytes([1, 2, 3, 4, 5, 6, 0, 0])
     (tmp_path / "features.mat").write_bytes(header + words(14, len(body)) + body)
     np.testing.assert_array_equal(scipy.io.loadmat(tmp_path / "features.mat")["feats"], [[1, 3, 5], [2, 4, 6]])
