@@ -24,8 +24,8 @@ INTERRUPTED = 130  # what shells report for Ctrl-C: 128 + SIGINT
 CLOSED_PIPE = 141  # 128 + SIGPIPE: `neuraltalk ... | head` ended before we did
 
 # The world's faults rather than the program's: these are told in one line, any other OSError keeps its traceback.
-_FAULTS_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} | {
-    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+_FAULTS_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EISDIR,
+                         errno.ENOTDIR, errno.ENAMETOOLONG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def command(main):
@@ -193,6 +193,20 @@ class Progress:
             left = (self.total - self.done) * elapsed / done
             parts.append(f"{format_duration(left)} left" if left > 0 else f"took {format_duration(elapsed)}")
         return ", ".join(parts)
+
+
+def counted(label, unit="", interval=10.0):
+    """A function for work that calls progress(done, total): it shows a Progress, closed when done reaches total."""
+    shown = []
+
+    def progress(done, total):
+        if not shown:
+            shown.append(Progress(total, label, unit, interval=interval))
+        shown[0].update(done)
+        if done >= total:
+            shown.pop().close()
+
+    return progress
 
 
 def _columns(stream):

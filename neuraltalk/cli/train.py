@@ -1,0 +1,234 @@
+"""`python driver.py`, `neuraltalk train`: from options to a trained model in cv/."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import threading
+
+from neuraltalk.cli import console
+from neuraltalk.cli.options import build_parser, resolve
+from neuraltalk.errors import UserError
+
+DATA = pathlib.Path("data")
+
+
+@console.command
+def main(argv=None):
+    """Train. Returns 0, 1 when a gradient check failed, or 130 after an interruption."""
+    given = vars(build_parser().parse_args(argv))
+    if given.get("do_grad_check"):
+        from neuraltalk.train import gradient_check
+
+        return 0 if gradient_check.run(resolve(given), sys.stdout) else 1
+
+    from neuraltalk.models.captioner import GENERATORS, Captioner, CaptionerOptions
+    from neuraltalk.train import checkpoint as checkpoints
+    from neuraltalk.train.trainer import Trainer, generators, initialise_from
+
+    resumed = start = None
+    if "resume" in given:
+        folder = given.get("checkpoint_output_directory", "cv")
+        resumed = checkpoints.load_checkpoint(given["resume"] or checkpoints.newest_last(folder))
+    options = resolve(given, resumed.params if resumed else None)
+    GENERATORS[options.generator].check_sizes(options)
+    if options.init_model_from and not resumed:
+        start = checkpoints.load_checkpoint(options.init_model_from)
+    for folder in (options.checkpoint_output_directory, options.worker_status_output_directory):
+        check_writable(folder)
+    best_file = checkpoints.best_path(options.checkpoint_output_directory, options)
+
+    images, data = load_data(options)
+    if resumed:
+        check_same_data(resumed, data)
+    captioner = Captioner.initialise(CaptionerOptions.of(options), data.features.dimension, data.vocabulary.log_frequencies,
+                                     generators(options.seed)[0], options.dtype)
+    if start:
+        initialise_from(captioner, start, data.vocabulary)
+    watcher = Watcher(options, best_file)
+    trainer = Trainer(captioner, options, data, best_file, watcher)
+    if resumed:
+        trainer.restore(resumed)
+    describe(options, images, data, trainer)
+    if resumed:
+        console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
+    elif start:
+        console.say(f"starting from the weights of {start.path} (perplexity {_perplexity(start.perplexity)})")
+    ending = trainer.run()
+    return conclude(trainer, ending)
+
+
+def check_writable(folder):
+    """Refuse an output folder that can't be written, before any work."""
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise UserError(f"{folder}: can't write there ({fault.strerror}); choose another folder with "
+                        "--checkpoint_output_directory or --worker_status_output_directory") from None
+
+
+def load_data(options):
+    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws `scenes` if it is absent."""
+    from neuraltalk.data.dataset import find_dataset, load_dataset
+    from neuraltalk.data.features import check_features, open_features
+    from neuraltalk.data.vocabulary import build_vocabulary
+    from neuraltalk.train.perplexity import encode_pairs
+    from neuraltalk.train.trainer import TrainingData
+
+    if options.dataset == "scenes" and not (DATA / "scenes" / "dataset.json").exists():
+        draw_scenes(DATA / "scenes")
+    folder = find_dataset(options.dataset, DATA)
+    dataset = load_dataset(folder)
+    features = open_features(folder, images=len(dataset.images), progress=console.counted("converting features", "image"))
+    check_features(features, dataset)
+    images = {split: [image for image in dataset.split(split) if image.sentences] for split in ("train", "val")}
+    if options.eval_max_images > 0:
+        images["val"] = images["val"][: options.eval_max_images]
+    for split, what in (("train", "to train on"), ("val", "to choose the best model by")):
+        if not images[split]:
+            raise UserError(f"{folder}/dataset.json: no image with sentences in its {split} split, so nothing {what}; mark some "
+                            f'with "split": "{split}"')
+    sentences = [sentence for image in images["train"] for sentence in image.sentences]
+    vocabulary = build_vocabulary(sentences, options.word_count_threshold)
+    pairs = {split: encode_pairs(images[split], vocabulary) for split in images}
+    return images, TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder))
+
+
+def draw_scenes(folder):
+    """Make the embedded data set."""
+    from neuraltalk.data.scenes.build import build_scenes
+
+    console.say(f"drawing the embedded pictures into {folder}, once")
+    build_scenes(folder, progress=console.counted("drawing", "picture"))
+
+
+def load_extractor_state(folder):
+    """What made the features out of pictures, for the checkpoint; None if the data set doesn't say."""
+    path = folder / "extractor.npz"
+    if not path.exists():
+        return None
+    from neuraltalk.vision.extractors import load_extractor
+
+    return load_extractor(path).state()
+
+
+def check_same_data(resumed, data):
+    """A resumed run has to see what it saw before: words, and the extractor of its features."""
+    if resumed.vocabulary.words != data.vocabulary.words:
+        raise UserError(f"{resumed.path}: the data set has other words now ({len(data.vocabulary)}, the run has "
+                        f"{len(resumed.vocabulary)}), so it has changed; restore it, or start a new run")
+    before, now = ((extractor or {}).get("fingerprint") for extractor in (resumed.extractor, data.extractor))
+    if before != now:
+        raise UserError(f"{resumed.path}: the data set's features come from another extractor now; restore the data set, or "
+                        "start a new run")
+    if resumed.image_dimension != data.features.dimension:
+        raise UserError(f"{resumed.path}: was trained on {resumed.image_dimension}-number features; {data.features.path} has "
+                        f"{data.features.dimension}")
+
+
+def describe(options, images, data, trainer):
+    """Say what is trained, on what, and how."""
+    words = sum(array.size for array in trainer.captioner.params.values())
+    sentences = [sentence for image in images["train"] for sentence in image.sentences]
+    skipped, schedule, count = data.vocabulary.skipped_share(sentences), trainer.schedule, console.format_count
+    rate = f"{options.learning_rate:g}" + ("" if options.learning_rate_decay == "none" else
+                                           f" falling to 0 ({options.learning_rate_decay})")
+    for line in (
+        f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} sentences to "
+        f"train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate",
+        f"features    {data.features.path}: {count(data.features.dimension)} numbers an image",
+        f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} times or more); "
+        f"{100 * skipped:.2f} % of the training words are skipped",
+        f"model       {options.generator}, sizes image {options.image_encoding_size}, word {options.word_encoding_size}, hidden "
+        f"{options.hidden_size}: {count(words)} parameters in {options.dtype}",
+        f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of {trainer.sampler.batch_size}, "
+        f"{options.solver}, rate {rate}" + (f", preset {options.preset}" if options.preset else ""),
+    ):
+        console.say(line)
+
+
+class Watcher:
+    """Shows the progress of a run and keeps its status file."""
+
+    def __init__(self, options, best_file):
+        from neuraltalk.train.status import StatusFile
+
+        self.options, self.progress, self.timer = options, None, None
+        self.status = StatusFile(options.worker_status_output_directory, best_file.name.removesuffix(".p"), vars(options))
+        self.last_step = None
+
+    def starting(self, trainer):
+        self.progress = console.Progress(trainer.schedule.all, "training: batch", "sentence", started=trainer.it)
+        # Kernels are compiled in the first iteration unless they were before. It takes seconds: say so if it does.
+        self.timer = threading.Timer(1.0, self.progress.say, ["compiling kernels, once ..."])
+        self.timer.daemon = True
+        self.timer.start()
+        if trainer.best_perplexity is not None:
+            self.status.content["checkpoint"] = str(trainer.best_file)
+
+    def stepped(self, trainer, step):
+        if self.last_step is None:
+            self.timer.cancel()
+        first, self.last_step = self.last_step is None, step
+        validation = "" if trainer.val_ppl2 is None else f", validation {trainer.val_ppl2:.2f}"
+        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, perplexity {trainer.smooth_ppl2:.2f}{validation}",
+                             amount=trainer.sentences)
+        if first or self.status.due():
+            self._add_status(trainer)
+
+    def evaluating(self, trainer, done, total):
+        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, validating {100 * done // total} %",
+                             amount=trainer.sentences)
+
+    def evaluated(self, trainer, entry, improved):
+        saved = f" (best so far, saved in {trainer.best_file})" if improved else ""
+        self.progress.say(f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
+                          f"{entry['train_ppl2']:.2f} in training{saved}")
+        if improved:
+            self.status.content["checkpoint"] = str(trainer.best_file)
+        self._add_status(trainer)
+
+    def ended(self, trainer, state):
+        if self.timer is not None:
+            self.timer.cancel()
+            self.progress.close()
+        self.status.end(state)
+
+    def _add_status(self, trainer):
+        step = self.last_step
+        if step is not None:  # a resumed run can begin with an evaluation
+            self.status.add(trainer.it, trainer.schedule.all, trainer.epoch, self.options.max_epochs, step.seconds,
+                            step.train_ppl2, trainer.smooth_ppl2, trainer.val_ppl2)
+
+
+def conclude(trainer, ending):
+    """Say what came out and what to do next; the exit code."""
+    driver = pathlib.Path(sys.argv[0]).name == "driver.py"
+    train, predict, evaluate = ("python driver.py", "python predict_on_images.py", "python eval_sentence_predictions.py") if (
+        driver) else ("neuraltalk train", "neuraltalk predict", "neuraltalk eval")
+    if ending == "interrupted":
+        print(f"interrupted at epoch {trainer.epoch:.2f} of {trainer.options.max_epochs:g}; everything is saved. To continue:")
+        print(f"    {train} --resume {_quoted(trainer.last_file)}")
+        return console.INTERRUPTED
+    if trainer.best_perplexity is None:
+        print(f"no evaluation was below --write_checkpoint_ppl_threshold {trainer.options.write_checkpoint_ppl_threshold:g}; the "
+              f"last state is {trainer.last_file} (validation perplexity {_perplexity(trainer.val_ppl2)})")
+        return 0
+    best = _quoted(trainer.best_file)
+    print(f"best validation perplexity {_perplexity(trainer.best_perplexity)}, with {len(trainer.data.vocabulary)} vocabulary "
+          f"entries: {trainer.best_file}")
+    print("next, caption pictures and score the model:")
+    print(f"    {predict} {best}")
+    print(f"    {evaluate} {best}")
+    return 0
+
+
+def _perplexity(value):
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def _quoted(path):
+    """A path as a shell takes it, on Windows too."""
+    return f'"{path}"' if " " in os.fspath(path) else os.fspath(path)

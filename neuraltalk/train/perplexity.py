@@ -1,0 +1,50 @@
+"""Perplexity: 2 ** (sum of -log2 p(word) / number of words, END included). 1 is certainty, V is knowing nothing.
+
+Words outside the vocabulary are skipped, so the figure means something only beside the vocabulary's size and the share of
+words skipped.
+"""
+
+import math
+from typing import NamedTuple
+
+from neuraltalk.data.batches import make_batch
+
+
+class Perplexity(NamedTuple):
+    """The figure and the sums behind it."""
+
+    perplexity: float
+    log_likelihood: float  # natural logarithm, summed
+    words: int  # END included
+
+
+def encode_pairs(images, vocabulary):
+    """All (imgid, word numbers) pairs of some images, in order: one for each sentence."""
+    return [(image.imgid, vocabulary.encode(sentence.tokens)) for image in images for sentence in image.sentences]
+
+
+def perplexity(captioner, features, pairs, batch_size=100, watch=None):
+    """Perplexity of a captioner on (imgid, word numbers) pairs, dropout off -> Perplexity.
+
+    Sentences of a length go together, whatever their order here, so that batches are packed densely. watch(done) is called
+    with the number of pairs done before each batch.
+    """
+    order = sorted(range(len(pairs)), key=lambda k: len(pairs[k][1]))  # stable, so the same sums in the same order
+    total, words = 0.0, 0
+    for begin in range(0, len(order), batch_size):
+        if watch is not None:
+            watch(begin)
+        batch = make_batch(features, [pairs[k] for k in order[begin : begin + batch_size]])
+        log_likelihood, count = captioner.log_likelihood(batch)
+        total, words = total + log_likelihood, words + count
+    return Perplexity(from_log_likelihood(total, words), total, words)
+
+
+def from_log_likelihood(log_likelihood, words):
+    """2 ** (bits per word); infinite where the model gave words no chance at all, nan if it is broken.
+
+    >>> from_log_likelihood(-math.log(8) * 5, 5)
+    8.0
+    """
+    nats = -log_likelihood / max(words, 1)
+    return math.inf if nats > 700 else math.exp(nats)

@@ -1,0 +1,401 @@
+"""The training loop: draw a batch, take a step, and now and then evaluate on the validation split and save.
+
+    it              iterations done            smoothed costs   0.99 * before + 0.01 * batch, from the first batch on
+    epoch           it / iterations an epoch   average          moving average of the weights (--average_decay), or None
+
+A run can be interrupted after any iteration, by a key or by a power cut, and continues to the bit: everything that the next
+iteration depends on is in `Trainer.state`, which the last checkpoint holds. Clocks decide only when to save.
+"""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.data.batches import PairSampler, make_batch
+from neuraltalk.errors import UserError
+from neuraltalk.train import checkpoint as checkpoints
+from neuraltalk.train.perplexity import from_log_likelihood, perplexity
+from neuraltalk.train.solver import Solver
+
+SMOOTHING = 0.99
+EXPLODED_FOR = 25  # iterations that the smoothed cost has to stay too high: one bad batch isn't an explosion
+SAVE_PERIOD = 600.0  # seconds between saves where evaluations are rarer
+
+
+class TrainingData(NamedTuple):
+    """What is trained on."""
+
+    features: object  # data.features.Features, or anything with rows()
+    vocabulary: object
+    train_pairs: list  # (imgid, word numbers)
+    val_pairs: list
+    extractor: dict  # None, or the state of what made the features
+
+
+class Step(NamedTuple):
+    """One iteration, for those who watch."""
+
+    cost: float
+    train_ppl2: float
+    learning_rate: float
+    seconds: float
+    sentences: int
+
+
+class Watcher:
+    """Hears what happens in a run; does nothing. The command line and the tests have their own."""
+
+    def starting(self, trainer):
+        """The first iteration is next (it may compile kernels)."""
+
+    def stepped(self, trainer, step):
+        """An iteration is done."""
+
+    def evaluating(self, trainer, done, total):
+        """`done` of `total` validation sentences are through."""
+
+    def evaluated(self, trainer, entry, improved):
+        """`entry` was added to the history; improved: it was the best so far and is saved in trainer.best_file."""
+
+    def ended(self, trainer, state):
+        """state: "finished", "interrupted" or "stopped"."""
+
+
+class Schedule(NamedTuple):
+    """Iterations that the options ask for."""
+
+    per_epoch: int
+    per_evaluation: int
+    all: int
+
+    @classmethod
+    def of(cls, options, pairs):
+        per_epoch = max(1, pairs // options.batch_size)
+        return cls(per_epoch, max(1, int(per_epoch * options.eval_period)), max(1, round(options.max_epochs * per_epoch)))
+
+
+def learning_rate_at(it, all_iterations, options):
+    """The rate of iteration `it` (from 0): constant, or falling to zero over the run, as a line or as half a cosine wave.
+
+    """
+    rate, part = options.learning_rate, it / all_iterations
+    if options.learning_rate_decay == "linear":
+        rate *= 1 - part
+    elif options.learning_rate_decay == "cosine":
+        rate *= (1 + math.cos(math.pi * part)) / 2
+    return rate
+
+
+def generators(seed):
+    """The run's three independent sources of randomness: for the first weights, for dropout, for the order of sentences."""
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
+
+
+class Trainer:
+    """A run. `options` has the attributes of cli.options.TrainingOptions; `best_file` is where the best checkpoint goes.
+
+    Call run() to train; `restore` beforehand continues an earlier run.
+    """
+
+    def __init__(self, captioner, options, data, best_file, watcher=None):
+        self.captioner, self.options, self.data = captioner, options, data
+        self.best_file, self.last_file = best_file, checkpoints.last_path(best_file)
+        self.watcher = watcher or Watcher()
+        self.solver = Solver(options.solver, options.grad_clip, options.momentum, options.decay_rate, options.smooth_eps)
+        _, self.dropout_rng, sampler_rng = generators(options.seed)
+        self.sampler = PairSampler(len(data.train_pairs), options.batch_size, sampler_rng)
+        self.schedule = Schedule.of(options, len(data.train_pairs))
+        self.average = None
+        if options.average_decay > 0:
+            self.average = {name: array.copy() for name, array in captioner.params.items()}
+        self.it = 0
+        self.history = []
+        self.best_perplexity = None
+        self.evaluated_at = 0  # the iteration of the last evaluation
+        self.smooth_cost = self.first_cost = self.lowest_cost = self.smooth_ppl2 = None
+        self.too_high_for = 0
+        self.log_likelihood, self.words = 0.0, 0  # of the batches since the last evaluation
+        self.sentences = 0  # seen by this process
+        self.saved = time.monotonic()
+
+    @property
+    def epoch(self):
+        return self.it / self.schedule.per_epoch
+
+    @property
+    def val_ppl2(self):
+        """Perplexity of the last evaluation, None before the first."""
+        return self.history[-1]["val_ppl2"] if self.history else None
+
+    # ---- the loop
+
+    def run(self):
+        """Train until max_epochs or an interruption (Ctrl-C or a termination signal; the iteration is finished first).
+
+        Returns "finished" or "interrupted"; the last checkpoint is written in either case. Raises UserError when the cost
+        isn't a number any more or explodes, and when validation perplexity misses min_ppl_or_abort.
+        """
+        state = "stopped"
+        with interruption() as interrupted:
+            try:
+                if self.it == 0 and not self.history:
+                    checkpoints.keep_previous(self.last_file)
+                    self.save_last()  # from now on there is always something to resume
+                self.watcher.starting(self)
+                state = self._loop(interrupted)
+                if state == "interrupted":
+                    self.save_last()
+            finally:
+                self.watcher.ended(self, state)
+        return state
+
+    def _loop(self, interrupted):
+        while True:
+            if self._evaluation_due():
+                if not self._evaluate(interrupted):
+                    return "interrupted"
+            if interrupted:
+                return "interrupted"
+            if self.it >= self.schedule.all:
+                return "finished"
+            self.watcher.stepped(self, self.step())
+            if time.monotonic() - self.saved > SAVE_PERIOD:
+                self.save_last()
+
+    def step(self):
+        """One iteration -> Step."""
+        began = time.monotonic()
+        pairs = [self.data.train_pairs[k] for k in self.sampler.draw().tolist()]
+        loss = self.captioner.loss(make_batch(self.data.features, pairs), self.dropout_rng)
+        self._watch_cost(loss.total_cost)
+        rate = learning_rate_at(self.it, self.schedule.all, self.options)
+        self.solver.step(self.captioner.params, loss.grads, rate)
+        self.it += 1
+        if self.average is not None:
+            self._update_average()
+        self.log_likelihood += loss.log_likelihood
+        self.words += loss.words
+        self.sentences += len(pairs)
+        train_ppl2 = from_log_likelihood(loss.log_likelihood, loss.words)
+        self.smooth_ppl2 = _smoothed(self.smooth_ppl2, train_ppl2)
+        return Step(loss.total_cost, train_ppl2, rate, time.monotonic() - began, len(pairs))
+
+    def _update_average(self):
+        """average += (1 - decay) * (weights - average); young averages forget their random start faster."""
+        decay = min(self.options.average_decay, (1 + self.it) / (10 + self.it))
+        for name, weights in self.captioner.params.items():
+            difference = weights - self.average[name]
+            difference *= weights.dtype.type(1 - decay)
+            self.average[name] += difference
+
+    def _watch_cost(self, cost):
+        """Stop a run that can't recover: a cost that is no number, or one that stays far above where it was.
+
+        Too high is more than the lowest smoothed cost so far plus the first batch's cost: at the start twice the first.
+        """
+        if not math.isfinite(cost):
+            self._stop(f"the cost became {cost}")
+        if self.first_cost is None:
+            self.first_cost = self.lowest_cost = cost
+        self.smooth_cost = _smoothed(self.smooth_cost, min(cost, 10 * self.first_cost))
+        self.lowest_cost = min(self.lowest_cost, self.smooth_cost)
+        self.too_high_for = self.too_high_for + 1 if self.smooth_cost > self.lowest_cost + self.first_cost else 0
+        if self.too_high_for >= EXPLODED_FOR:
+            self._stop(f"the cost explodes (smoothed {self.smooth_cost:.3g}, it began at {self.first_cost:.3g} and had "
+                       f"come down to {self.lowest_cost:.3g})")
+
+    def _stop(self, reason):
+        kept = f"the best checkpoint so far is {self.best_file}" if self.best_perplexity is not None else "nothing was worth saving"
+        raise UserError(f"training stopped at iteration {self.it}, epoch {self.epoch:.2f}: {reason}; {kept}. Try a lower "
+                        f"--learning_rate (it is {self.options.learning_rate:g}) or --grad_clip (it is "
+                        f"{self.options.grad_clip:g}), and python driver.py --do_grad_check 1 after changes to the code")
+
+    # ---- evaluation
+
+    def _evaluation_due(self):
+        due = self.it % self.schedule.per_evaluation == 0 or self.it >= self.schedule.all
+        return due and self.evaluated_at != self.it
+
+    def evaluated_captioner(self):
+        """The model with the weights that are evaluated and saved: the averaged ones if there are any."""
+        return self.captioner if self.average is None else type(self.captioner)(self.captioner.options, self.average)
+
+    def _evaluate(self, interrupted):
+        """Evaluate, note it in the history, save. False if an interruption came first: then nothing has changed."""
+        total = len(self.data.val_pairs)
+
+        def watch(done):
+            if interrupted:
+                raise _Interrupted
+            self.watcher.evaluating(self, done, total)
+
+        try:
+            val_ppl2 = perplexity(self.evaluated_captioner(), self.data.features, self.data.val_pairs,
+                                  self.options.eval_batch_size, watch).perplexity
+        except _Interrupted:
+            return False
+        if math.isnan(val_ppl2):
+            self._stop("the validation perplexity is not a number")
+        entry = {"it": self.it, "epoch": self.epoch, "train_ppl2": from_log_likelihood(self.log_likelihood, self.words),
+                 "smooth_train_ppl2": self.smooth_ppl2, "val_ppl2": val_ppl2,
+                 "learning_rate": learning_rate_at(self.it, self.schedule.all, self.options)}
+        self.history.append(entry)
+        self.evaluated_at = self.it
+        self.log_likelihood, self.words = 0.0, 0
+        threshold, abort_above = self.options.write_checkpoint_ppl_threshold, self.options.min_ppl_or_abort
+        improved = (self.best_perplexity is None or val_ppl2 < self.best_perplexity) and (threshold < 0 or val_ppl2 < threshold)
+        if improved:
+            if self.best_perplexity is None:
+                checkpoints.keep_previous(self.best_file)
+            self.best_perplexity = val_ppl2
+            checkpoints.save_checkpoint(self.best_file, self.content(training=None))
+        self.save_last()
+        self.watcher.evaluated(self, entry, improved)
+        if 0 < abort_above < val_ppl2:
+            raise UserError(f"training stopped at epoch {self.epoch:.2f}: validation perplexity {val_ppl2:.2f} is above "
+                            f"--min_ppl_or_abort {abort_above:g}")
+        return True
+
+    # ---- saving and resuming
+
+    def content(self, training):
+        """A checkpoint's content (see checkpoint.py)."""
+        return {
+            "it": self.it, "epoch": self.epoch, "model": self.evaluated_captioner().params, "params": vars(self.options),
+            "perplexity": self.val_ppl2, "wordtoix": self.data.vocabulary.wordtoix, "ixtoword": self.data.vocabulary.ixtoword,
+            "log_frequencies": self.data.vocabulary.log_frequencies, "extractor": self.data.extractor,
+            "history": self.history, "training": training,
+        }
+
+    def state(self):
+        """Everything that the next iteration depends on, beside what a checkpoint has anyway."""
+        return {
+            "weights": None if self.average is None else self.captioner.params,  # `model` has them otherwise
+            "solver": self.solver.state(),
+            "random": self.dropout_rng.bit_generator.state,
+            "sampler": self.sampler.state(),
+            "best_perplexity": self.best_perplexity,
+            "evaluated_at": self.evaluated_at,
+            "cost": [self.smooth_cost, self.first_cost, self.lowest_cost, self.smooth_ppl2, self.too_high_for],
+            "since_evaluation": [self.log_likelihood, self.words],
+        }
+
+    def save_last(self):
+        """Write the last checkpoint."""
+        checkpoints.save_checkpoint(self.last_file, self.content(training=self.state()))
+        self.saved = time.monotonic()
+
+    def restore(self, checkpoint):
+        """Continue as the run that wrote `checkpoint` (a train.checkpoint.Checkpoint).
+
+        Raises UserError if it has no state to resume from, or one of another data set or model.
+        """
+        state = checkpoint.training
+        if state is None:
+            raise UserError(f"{checkpoint.path}: can't be resumed: it holds the best weights only; name the run's .last.p, or "
+                            f"start a new run from its weights with --init_model_from {checkpoint.path}")
+        try:
+            weights = checkpoint.model if state["weights"] is None else state["weights"]
+            _copy_weights(weights, self.captioner.params)
+            if self.average is not None:
+                _copy_weights(checkpoint.model, self.average)
+            _check_memory(state["solver"], self.captioner.params, self.options.solver)
+            self.solver.restore(state["solver"])
+            self.dropout_rng.bit_generator.state = state["random"]
+            self.sampler.restore(state["sampler"])
+            self.best_perplexity, self.evaluated_at = _numbers([state["best_perplexity"], state["evaluated_at"]])
+            self.smooth_cost, self.first_cost, self.lowest_cost, self.smooth_ppl2, self.too_high_for = _numbers(state["cost"])
+            self.log_likelihood, self.words = _numbers(state["since_evaluation"])
+            self.it = checkpoint.it
+            self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
+            if self.history:
+                self.history[-1]["val_ppl2"] + 0.0  # the one that is used
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
+            reason = " ".join(str(fault).split())[:120]
+            raise UserError(f"{checkpoint.path}: can't be resumed with this data set and these options: {reason}") from None
+
+
+class _Interrupted(Exception):
+    """Leaves an evaluation early."""
+
+
+class _Flag:
+    """False until raised; `number` is the signal's."""
+
+    number = None
+
+    def __bool__(self):
+        return self.number is not None
+
+
+@contextlib.contextmanager
+def interruption():
+    """In the block Ctrl-C and a termination signal only raise the flag that is yielded; the second Ctrl-C works as usual."""
+    flag, before = _Flag(), {}
+
+    def raise_flag(number, frame):
+        flag.number = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, raise_flag)
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _smoothed(before, value):
+    return value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
+
+
+def _numbers(values):
+    """The values as a list, each a number or None."""
+    values = list(values)
+    if not all(value is None or type(value) in (int, float) for value in values):
+        raise TypeError("a number was expected in its training state")
+    return values
+
+
+def _copy_weights(source, target):
+    """Fill the arrays of `target` with those of `source`, which has to have the same names and shapes."""
+    for name, array in target.items():
+        if name not in source or source[name].shape != array.shape:
+            found = source[name].shape if name in source else "missing"
+            raise ValueError(f"array {name} is {found}, expected shape {array.shape}")
+        array[...] = source[name]
+
+
+def _check_memory(state, params, rule):
+    """The solver's arrays have to be its own, and of the weights' shapes and dtype: the solver itself doesn't look."""
+    if state["solver"] != rule:
+        raise ValueError(f"it was trained with --solver {state['solver']!r:.30}")
+    for key, array in state["memory"].items():
+        weights = params.get(key.partition("/")[2])
+        if weights is None or array.shape != weights.shape or array.dtype != weights.dtype or not np.isfinite(array).all():
+            raise ValueError(f"solver array {key!r:.50} doesn't fit the weights")
+
+
+def initialise_from(captioner, checkpoint, vocabulary):
+    """Copy the weights of `checkpoint` into a new captioner (--init_model_from).
+
+    Raises UserError if it knows other words, or has other sizes or another generator.
+    """
+    name = checkpoint.path
+    if checkpoint.vocabulary.words != vocabulary.words:
+        raise UserError(f"{name}: its vocabulary of {len(checkpoint.vocabulary)} words is not this data set's of "
+                        f"{len(vocabulary)}: its word vectors would mean other words; use the data set and "
+                        "--word_count_threshold that it was trained with")
+    if checkpoint.options.generator != captioner.options.generator:
+        raise UserError(f"{name}: holds --generator {checkpoint.options.generator}, not {captioner.options.generator}")
+    try:
+        _copy_weights(checkpoint.model, captioner.params)
+    except ValueError as fault:
+        raise UserError(f"{name}: doesn't fit this model: {fault}; set the sizes that it was trained with") from None
