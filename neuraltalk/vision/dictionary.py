@@ -70,7 +70,7 @@ def learn_words(x, K, iterations, rng):
 
     A word that no patch is nearest to starts again from a random patch.
     """
-    P, D = x.shape
+    P = len(x)
     words = x[rng.choice(P, K, replace=False)]
     for _ in range(iterations):
         nearest = nearest_words(x, words)

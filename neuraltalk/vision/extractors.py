@@ -38,7 +38,7 @@ def load_extractor(path):
     if not path.is_file():
         raise UserError(f"{path}: no such feature extractor; build the data set again")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             state = {key: file[key] if file[key].ndim else file[key].item() for key in file.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())

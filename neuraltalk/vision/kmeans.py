@@ -21,7 +21,8 @@ import numpy as np
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically
 from neuraltalk.vision.dictionary import describe_patches, learn_whitening, learn_words, patch_windows
-from neuraltalk.vision.pictures import open_picture
+from neuraltalk.vision.pictures import open_picture, to_rgb
+from neuraltalk.vision.triangle import triangle_pool
 
 
 class Settings(NamedTuple):
@@ -95,16 +96,15 @@ class KMeansExtractor:
     def features(self, pictures, progress=None):
         """Features (N, dimension) float32 of `pictures`, any iterable of paths or PIL images, one held at a time.
 
-        A picture's row depends on no other picture. `progress(done, total)` is called after each one; total is None
-        when `pictures` has no length. Raises UserError for an unreadable picture.
+        A picture's row depends on no other picture. `progress(done)` is called with the number of pictures after each
+        one. Raises UserError for an unreadable picture.
         """
-        total = len(pictures) if hasattr(pictures, "__len__") else None
         rows = []
         for picture in pictures:
             pooled = self._pool_grid(_to_canvas(picture, self.settings.canvas))
             rows.append(_rectify(pooled, self.arrays["mean"], self.arrays["scale"]))
             if progress is not None:
-                progress(len(rows), total)
+                progress(len(rows))
         return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def regions(self, picture, boxes):
@@ -126,8 +126,6 @@ class KMeansExtractor:
 
     def _activations(self, canvas, columns, G):
         """Activations of one canvas (S, S, 3), summed along each row of patches by `columns` (X,) -> (Y, G, K)."""
-        from neuraltalk.vision.kernels import triangle_pool
-
         windows = patch_windows(canvas, self.settings.patch, self.settings.stride)  # (Y, X, p, p, 3)
         x = _whiten(windows.reshape(*windows.shape[:2], -1), self.settings, self.arrays)  # (Y, X, D)
         Y, X, D = x.shape
@@ -152,8 +150,8 @@ class KMeansExtractor:
         maps = self._activations(canvas, np.arange(side), side)  # (Y, X, K)
         across = _cell_weights(boxes[:, [0, 2]], B, self.settings)  # (R, B, X)
         down = _cell_weights(boxes[:, [1, 3]], B, self.settings)  # (R, B, Y)
-        rows = (down.reshape(R * B, side) @ maps.reshape(side, -1)).reshape(R, B, side, -1)  # (R, B, X, K)
-        return (across[:, None] @ rows).reshape(R, -1)  # (R, B down, B across, K)
+        rows = (down.reshape(R * B, side) @ maps.reshape(side, -1)).reshape(R, B, side, maps.shape[2])  # (R, B, X, K)
+        return (across[:, None] @ rows).reshape(R, self.region_dimension)  # (R, B down, B across, K)
 
     # Keeping
 
@@ -193,8 +191,6 @@ def _to_canvas(picture, side):
     if not hasattr(picture, "getbbox"):
         picture = open_picture(picture)
     elif picture.mode != "RGB":
-        from neuraltalk.vision.pictures import to_rgb
-
         picture = to_rgb(picture)
     resized = picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3)  # averages when it shrinks
     return np.asarray(resized, np.float32) / np.float32(255)
