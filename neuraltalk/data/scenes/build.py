@@ -1,0 +1,135 @@
+"""The data set of scenes, built from a seed into a folder in Karpathy's layout.
+
+    dataset.json            splits and sentences; "features" names the extractor and its fingerprint
+    imgs/                   the pictures
+    scenes.json             the truth: for each imgid the scene (see world.py), with the boxes of its things
+    phrases.json            for each imgid: which thing a phrase of a sentence refers to, and its box
+    vgg_feats.npy           features of the pictures (float32, images x 4096); extractor.npz: what computes them
+    unseen/                 pictures that are in no split, for captioning, with their own scenes.json
+
+The same seed gives the same bytes on the same versions of NumPy and Pillow: each picture has random numbers of its own,
+seeded by (seed, imgid, purpose).
+"""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+
+from neuraltalk.data.scenes.compose import compose
+from neuraltalk.data.scenes.describe import describe
+from neuraltalk.data.scenes.render import SIDE, render
+from neuraltalk.errors import UserError
+from neuraltalk.files import write_atomically, write_json
+
+TRAIN, VAL, TEST, UNSEEN = 2000, 150, 150, 20
+HELD_OUT_EVERY = 5  # one test picture in five has a combination that training never shows
+COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
+
+
+def build_scenes(folder, seed=0, train=TRAIN, val=VAL, test=TEST, unseen=UNSEEN, features=True, progress=None):
+    """Make the whole data set in `folder`, which must not exist, be empty, or be an earlier build (it is replaced).
+
+    Everything is written to a folder beside it that is renamed at the end: an interrupted build leaves nothing that
+looks complete. `progress(done, total)` is called as it goes; a picture is two steps, drawn and then measured. With features=False only pictures, sentences
+    and truth are made. Raises UserError if `folder` holds something else.
+    """
+    folder = pathlib.Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; the scenes need a folder. Remove it, or pass another folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "scenes.json").exists():
+        raise UserError(f"{folder} holds other files than the scenes data set. Move them away, or pass another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-building-"))
+    try:
+        _build(building, folder.name, seed, {"train": train, "val": val, "test": test}, unseen, features, progress or (lambda done, total: None))
+        _open_to_others(building)
+        if folder.exists():
+            old = building.with_name(building.name + "-old")
+            os.replace(folder, old)
+            os.replace(building, folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def _open_to_others(folder):
+    """mkdtemp makes a private folder; give it the usual mode."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(folder, 0o777 & ~mask)
+
+
+def _build(folder, name, seed, counts, unseen, features, progress):
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    (folder / "imgs").mkdir()
+    steps = len(splits) * (2 if features else 1)
+    images, scenes, phrases = [], [], []
+    for imgid, split in enumerate(splits):
+        held_out = split == "test" and (imgid - counts["train"] - counts["val"]) % HELD_OUT_EVERY == 0
+        scene, picture, written = make_picture(seed, imgid, held_out)
+        filename = f"scene_{imgid:05}.png"
+        picture.save(folder / "imgs" / filename, compress_level=3)
+        scenes.append({"imgid": imgid, "filename": filename, "split": split, **scene})
+        images.append(_image_entry(imgid, filename, split, written))
+        phrases.append(_phrase_entries(scene, written))
+        progress(imgid + 1, steps)
+    (folder / "unseen").mkdir()
+    others = []
+    for k in range(unseen):
+        scene, picture, _ = make_picture(seed, len(splits) + k)
+        filename = f"unseen_{k:02}.png"
+        picture.save(folder / "unseen" / filename, compress_level=3)
+        others.append({"filename": filename, **scene})
+    write_json(folder / "unseen" / "scenes.json", others)
+    dataset = {"dataset": name, "seed": seed}
+    if features:
+        paths = [folder / "imgs" / image["filename"] for image in images]
+        dataset["features"] = _write_features(folder, seed, paths, counts["train"], lambda done: progress(len(paths) + done, steps))
+    write_json(folder / "phrases.json", phrases)
+    write_json(folder / "scenes.json", scenes)
+    write_json(folder / "dataset.json", {**dataset, "images": images})
+
+
+def make_picture(seed, imgid, held_out=False):
+    """One picture of the world -> scene (dict with boxes), PIL picture, [(tokens, phrases)] as describe.py has them."""
+    scene = compose(np.random.default_rng((seed, imgid, COMPOSE)), held_out)
+    picture, boxes = render(scene, (seed, imgid, RENDER))
+    for thing, box in zip(scene["things"], boxes):
+        thing["box"] = box
+    return scene, picture, describe(scene, np.random.default_rng((seed, imgid, DESCRIBE)))
+
+
+def _image_entry(imgid, filename, split, written):
+    first = imgid * len(written)
+    sentences = [{"tokens": tokens, "raw": " ".join(tokens).capitalize() + ".", "imgid": imgid, "sentid": first + k}
+                 for k, (tokens, _) in enumerate(written)]
+    return {"imgid": imgid, "filename": filename, "split": split, "sentids": [s["sentid"] for s in sentences], "sentences": sentences}
+
+
+def _phrase_entries(scene, written):
+    """One entry for each phrase and thing that it refers to; a place is the whole picture."""
+    entries = []
+    for number, (tokens, phrases) in enumerate(written):
+        for start, end, family, things in phrases:
+            boxes = [scene["things"][i]["box"] for i in things] or [[0, 0, SIDE, SIDE]]
+            for box in boxes:
+                entries.append({"sentence": number, "phrase": " ".join(tokens[start:end]), "types": [family], "box": box, "things": things})
+    return entries
+
+
+def _write_features(folder, seed, paths, train, progress):
+    """Learn an extractor from the training pictures, save it and all features -> what dataset.json says of them."""
+    from neuraltalk.vision.kmeans import KMeansExtractor
+
+    extractor = KMeansExtractor.learn(paths[:train], np.random.default_rng((seed, LEARN)))
+    extractor.save(folder / "extractor.npz")
+    features = extractor.features(paths, progress)
+    with write_atomically(folder / "vgg_feats.npy") as file:
+        np.save(file, features)
+    return {"extractor": extractor.name, "fingerprint": extractor.fingerprint}

@@ -1,0 +1,414 @@
+"""Scenes are invented here: a setting, one main event, and up to two more things beside, behind or above it.
+
+A thing's "place" is (middle x, bottom y, width, height) with the picture's side as 1 and y downwards.
+"""
+
+import numpy as np
+
+from neuraltalk.data.scenes import world
+from neuraltalk.data.scenes.poses import joints
+from neuraltalk.data.scenes.world import SETTINGS
+
+RIDES = {"beach": ("bike", "horse"), "street": ("bike", "skateboard"), "snow": ("sled", "horse"), "park": ("bike", "horse", "skateboard"),
+         "room": ()}
+SEATS = {"beach": "bench", "street": "bench", "snow": "bench", "park": "bench", "room": "chair"}
+HELD = {"beach": ("balloon", "umbrella", "ball"), "street": ("balloon", "umbrella"), "snow": ("balloon", "umbrella"),
+        "park": ("balloon", "umbrella", "ball"), "room": ("balloon", "ball")}
+BESIDE = {"beach": ("dog", "ball", "bench", "bike", "horse", "man", "woman", "boy", "girl"),
+          "street": ("dog", "cat", "bike", "car", "bench", "tree", "man", "woman", "boy", "girl"),
+          "snow": ("dog", "snowman", "bench", "sled", "car", "man", "woman", "boy", "girl"),
+          "park": ("dog", "cat", "tree", "bench", "bike", "ball", "horse", "man", "woman", "boy", "girl"),
+          "room": ("dog", "cat", "chair", "ball", "man", "woman", "boy", "girl")}
+BEHIND = {"beach": ("bench", "horse"), "street": ("car", "bus", "tree"), "snow": ("snowman", "car"), "park": ("tree", "bench"), "room": ("chair",)}
+ABOVE = {"beach": ("bird", "kite"), "street": ("bird", "balloon"), "snow": ("bird",), "park": ("bird", "kite", "balloon"), "room": ("balloon",)}
+
+
+class NoRoom(Exception):
+    """This try at a scene did not fit into the picture: throw the dice again."""
+
+
+def compose(rng, held_out=False):
+    """Invent a scene: rng (numpy Generator), whether it must hold a held-out combination, or must not -> dict (world.py)."""
+    while True:
+        setting = SETTINGS[rng.integers(len(SETTINGS))]
+        events = _events(setting)
+        event = rng.choice(list(events), p=np.array(list(events.values())) / sum(events.values()))
+        more = rng.choice(3, p=(.40, .48, .12))
+        for _ in range(200):  # the same idea again until it fits
+            try:
+                scene = _Stage(rng, setting).scene(event, more)
+            except NoRoom:
+                continue
+            if bool(scene["held_out"]) == held_out:
+                return scene
+            break
+
+
+def _events(setting):
+    """What the scene can be about, with weights."""
+    events = {"ride": 3, "hold": 3, "fly": 1.3, "kick": 1.4, "throw": 1.4, "sit": 1.7, "walk": 1.7, "alone": 2, "animal": 2, "chase": 1.5,
+              "perch": 1.2, "vehicle": 1.6, "pair": 1.8}
+    never = {"room": ("ride", "fly", "walk", "vehicle"), "park": ("vehicle",), "street": ("fly",), "snow": ("fly",), "beach": ()}[setting]
+    return {event: weight for event, weight in events.items() if event not in never}
+
+
+def held_out_combinations(scene):
+    """The combinations in a scene that only the test split may show, as text."""
+    things = scene["things"]
+    found = [f"{thing['colour']} {thing['kind']}" for thing in things
+             if (thing["colour"], thing["kind"]) in world.HELD_OUT_COLOURS]
+    found += [f"{things[s]['kind']} {relation}" for s, relation, _ in scene["relations"]
+              if (things[s]["kind"], relation) in world.HELD_OUT_ACTIONS]
+    return sorted(set(found))
+
+
+class _Stage:
+    def __init__(self, rng, setting):
+        self.rng, self.setting = rng, setting
+        self.time = self.pick(world.TIMES[self.setting])
+        self.things, self.relations, self.anchors = [], [], []
+        self.ground = rng.uniform(.86, .93)
+        self.colours = []
+
+    # --- dice ---
+
+    def pick(self, options, weights=None):
+        if weights is not None:
+            weights = [w / sum(weights) for w in weights]
+        return options[self.rng.choice(len(options), p=weights)]
+
+    def colour(self, kind):
+        """A colour for a kind; not one that another thing here has, so that a colour tells things apart."""
+        options = [c for c in world.KINDS[kind].colours if c not in self.colours]
+        if self.setting == "snow" and "white" in options and len(options) > 1:
+            options.remove("white")
+        if not options:
+            raise NoRoom
+        colour = self.pick(options)
+        self.colours.append(colour)
+        return colour
+
+    # --- putting things ---
+
+    def put(self, kind, x, bottom=None, width=None, height=None, pose="", does=(), faces=1, depth=1.0, size=None, colour=""):
+        facts = world.KINDS[kind]
+        factor = world.SIZES[size] * self.rng.uniform(.95, 1.05) if size else 1
+        width, height = (width or facts.width) * factor, (height or facts.height) * factor
+        bottom = self.ground if bottom is None else bottom
+        if x - width / 2 < .01 or x + width / 2 > .99 or bottom - height < .015:
+            raise NoRoom
+        self.things.append({"kind": kind, "colour": self.colour(kind) if colour == "" else colour, "size": size, "does": list(does),
+                            "pose": pose, "place": [round(float(v), 4) for v in (x, bottom, width, height)], "faces": int(faces),
+                            "depth": depth, "shade": int(self.rng.integers(1000))})
+        return len(self.things) - 1
+
+    def person(self, x, kind=None, bottom=None, pose="stand", does=(), faces=1, depth=1.0, scale=1.0):
+        kind = kind or self.pick(world.PEOPLE)
+        height = world.KINDS[kind].height * scale * self.rng.uniform(.94, 1.04)
+        return self.put(kind, x, bottom, height * .52, height, pose, does, faces, depth)
+
+    def seated(self, x, y, pose, does, faces, scale=1.0):
+        """A person whose hip is at (x, y)."""
+        kind = self.pick(world.PEOPLE)
+        height = world.KINDS[kind].height * scale * self.rng.uniform(.95, 1.03)
+        if kind in ("boy", "girl"):
+            height *= 1.06
+        hip = joints(kind, pose)["hip"]
+        return self.put(kind, x - faces * hip[0] * height, y + (1 - hip[1]) * height, height * .52, height, pose, does, faces, 1.1)
+
+    def hand(self, index):
+        """The right hand of a person, in the picture."""
+        person = self.things[index]
+        x, bottom, _, height = person["place"]
+        hand = joints(person["kind"], person["pose"])["right_hand"]
+        return x + person["faces"] * hand[0] * height, bottom - (1 - hand[1]) * height
+
+    def side(self):
+        return self.pick((1, -1))
+
+    def size(self):
+        return self.pick(("big", "small"))
+
+    def relate(self, subject, relation, object_):
+        self.relations.append([subject, relation, object_])
+
+    # --- the scene ---
+
+    def scene(self, event, more):
+        getattr(self, f"_{event}")()
+        for _ in range(more):
+            self.extra()
+        if self.setting == "beach" and self.rng.random() < .12 and event != "vehicle":
+            self.boat()
+        scene = {"setting": self.setting, "time": self.time, "things": self.things, "relations": self.relations}
+        scene["held_out"] = held_out_combinations(scene)
+        return scene
+
+    def middle(self, half):
+        """Where the middle of something of half-width `half` may be."""
+        if half > .48:
+            raise NoRoom
+        return self.rng.uniform(half + .02, .98 - half)
+
+    def _ride(self):
+        kind, faces = self.pick(RIDES[self.setting]), self.side()
+        x = self.middle(.27)
+        if kind == "bike":
+            mount = self.put("bike", x, width=.42, height=.27, faces=faces)
+            rider = self.seated(x - faces * .055, self.ground - .27 * .90, "cycle", (), faces, .88)
+        elif kind == "horse":
+            mount = self.put("horse", x, width=.48, height=.42, pose="run", does=(), faces=faces)
+            rider = self.seated(x - faces * .03, self.ground - .42 * .62, "mount", (), faces, .80)
+        elif kind == "skateboard":
+            mount = self.put("skateboard", x, width=.34, height=.10, faces=faces)
+            rider = self.person(x, bottom=self.ground - .065, pose="skate", does=("stand",), faces=faces, depth=1.1, scale=.92)
+        else:
+            mount = self.put("sled", x, width=.42, height=.15, faces=faces)
+            rider = self.seated(x - faces * .06, self.ground - .11, "slide", ("sit",), faces)
+        self.relate(rider, "ride", mount)
+        self.anchors = [rider, mount]
+
+    def _hold(self):
+        kind, faces = self.pick(HELD[self.setting]), self.side()
+        pose = {"balloon": "raise", "umbrella": "hold", "ball": "hold"}[kind]
+        person = self.person(self.middle(.24), pose=pose, does=("stand",), faces=faces)
+        x, bottom, _, height = self.things[person]["place"]
+        hand_x, hand_y = self.hand(person)
+        top = bottom - height
+        if kind == "balloon":
+            held = self.put(kind, hand_x + faces * self.rng.uniform(.0, .06), top + self.rng.uniform(-.02, .07), depth=1.2, does=("float",),
+                            size=self.pick((None, "big")) if height < .5 else None)
+        elif kind == "umbrella":
+            canopy = .15
+            held = self.put(kind, hand_x - faces * .04, hand_y + .03, .40, hand_y + .03 - top + canopy - .02, depth=1.05)
+        else:
+            held = self.put(kind, hand_x + faces * .06, hand_y + .10, depth=1.2)
+        self.relate(person, "hold", held)
+        self.anchors = [person]
+
+    def _fly(self):
+        faces = self.side()
+        person = self.person(self.rng.uniform(.22, .42) if faces > 0 else self.rng.uniform(.58, .78), pose="raise", does=("stand",), faces=faces)
+        hand_x, _ = self.hand(person)
+        kite = self.put("kite", hand_x + faces * self.rng.uniform(.18, .34), self.rng.uniform(.33, .40), depth=1.2, does=("fly",))
+        self.relate(person, "fly", kite)
+        self.anchors = [person]
+
+    def _kick(self):
+        faces = self.side()
+        person = self.person(self.middle(.34), pose="kick", does=(), faces=faces)
+        x, bottom, _, height = self.things[person]["place"]
+        ball = self.put("ball", x + faces * (.28 * height + .14), bottom - self.rng.uniform(0, .10), depth=1.2)
+        self.relate(person, "kick", ball)
+        self.anchors = [person]
+
+    def _throw(self):
+        faces = self.side()
+        person = self.person(self.middle(.34), pose="throw", does=("stand",), faces=faces)
+        hand_x, hand_y = self.hand(person)
+        ball = self.put("ball", hand_x + faces * self.rng.uniform(.12, .16), hand_y + self.rng.uniform(0, .06), depth=1.2)
+        self.relate(person, "throw", ball)
+        self.anchors = [person]
+
+    def _sit(self):
+        faces, kind = self.side(), SEATS[self.setting]
+        x = self.middle(.26)
+        seat = self.put(kind, x, width=.50 if kind == "bench" else .30, height=.27 if kind == "bench" else .40, faces=faces)
+        _, bottom, _, height = self.things[seat]["place"]
+        where = x - faces * .04 + (self.rng.uniform(-.1, .1) if kind == "bench" else 0)
+        person = self.seated(where, bottom - height * (.56 if kind == "bench" else .50), "sit", ("sit",), faces, .92)
+        self.relate(person, "sit_on", seat)
+        self.anchors = [person, seat]
+
+    def _walk(self):
+        faces = self.side()
+        person = self.person(.5 - faces * self.rng.uniform(.12, .22), pose="walk", does=("walk",), faces=faces)
+        x, _, _, height = self.things[person]["place"]
+        dog = self.put("dog", x + faces * (.28 * height + .19), pose="stand", does=("walk",), faces=faces, size=self.size() if height > .5 else "small")
+        self.relate(person, "walk", dog)
+        self.relate(person, "next_to", dog)
+        self.anchors = [person, dog]
+
+    def _alone(self):
+        pose = self.pick(("stand", "wave", "run", "jump"))
+        does = {"stand": ("stand",), "wave": ("wave", "stand"), "run": ("run",), "jump": ("jump",)}[pose]
+        bottom = self.ground - (self.rng.uniform(.05, .10) if pose == "jump" else 0)
+        self.anchors = [self.person(self.middle(.2), bottom=bottom, pose=pose, does=does, faces=self.side())]
+
+    def animal_pose(self, kind):
+        return self.pick({"dog": ("stand", "run", "sit"), "cat": ("stand", "sit", "sleep"), "horse": ("stand", "run"), "bird": ("stand",)}[kind])
+
+    def _animal(self):
+        kind = self.pick([k for k in ("dog", "cat", "horse") if self.setting in world.KINDS[k].settings])
+        pose, size = self.animal_pose(kind), self.size()
+        self.anchors = [self.put(kind, self.middle(.3), pose=pose, does=(pose,), faces=self.side(), size=size)]
+
+    def _chase(self):
+        faces, hunter = self.side(), "dog"
+        prey = self.pick([k for k in ("ball", "cat", "bird") if self.setting in world.KINDS[k].settings], None)
+        x = .5 - faces * self.rng.uniform(.12, .20)
+        first = self.put(hunter, x, pose="run", does=("run",), faces=faces)
+        x += faces * (.18 + world.KINDS[prey].width / 2 + self.rng.uniform(.01, .05))
+        if prey == "bird":
+            second = self.put(prey, x, self.ground - self.rng.uniform(.10, .18), pose="fly", does=("fly",), faces=faces, depth=1.2)
+        elif prey == "cat":
+            second = self.put(prey, x, pose="run", does=("run",), faces=faces)
+        else:
+            second = self.put(prey, x, self.ground - self.rng.uniform(0, .1), depth=1.2)
+        self.relate(first, "chase", second)
+        self.anchors = [first, second]
+
+    def _perch(self):
+        """A cat or a bird on a seat."""
+        faces, kind = self.side(), SEATS[self.setting]
+        animal = "cat" if kind == "chair" else self.pick(("bird", "cat") if self.setting in ("street", "park") else ("bird",))
+        seat = self.put(kind, self.middle(.26), width=.52 if kind == "bench" else .34, height=.28 if kind == "bench" else .46, faces=faces)
+        x, bottom, _, height = self.things[seat]["place"]
+        pose = "sit" if animal == "cat" else "stand"
+        y = bottom - height * (.50 if kind == "bench" else .46) if animal == "cat" else bottom - height * .99
+        sitter = self.put(animal, x + (self.rng.uniform(-.12, .12) if kind == "bench" else faces * .02), y, pose=pose, does=("sit",), faces=self.side(),
+                          depth=1.1, size=None)
+        self.relate(sitter, "sit_on", seat)
+        self.anchors = [seat]
+
+    def _vehicle(self):
+        if self.setting == "beach":
+            self.boat(main=True)
+            return
+        kind = self.pick([k for k in ("car", "bus") if self.setting in world.KINDS[k].settings])
+        size = self.size() if kind == "car" else None
+        self.anchors = [self.put(kind, self.middle(.31), does=("park",), faces=self.side(), size=size)]
+
+    def _pair(self):
+        kinds = [k for k in ("dog", "cat", "horse", "ball", "bird", "balloon", "car", *world.PEOPLE) if self.setting in world.KINDS[k].settings]
+        kind = self.pick(kinds)
+        width = min(world.KINDS[kind].width, .40)
+        colour = self.colour(kind)
+        other = colour if self.rng.random() < .6 else self.colour(kind)
+        gap = width * self.rng.uniform(1.08, 1.25)
+        x = self.middle(gap / 2 + width / 2)
+        pose = self.animal_pose(kind) if kind in ("dog", "cat", "horse") else ""
+        does, bottom, height, faces = (pose,) if pose else (), None, None, self.side()
+        if kind in world.PEOPLE:
+            pose = self.pick(("stand", "wave", "run", "jump"))
+            does, height, width = (pose,), world.KINDS[kind].height, world.KINDS[kind].height * .5
+        elif kind == "bird":
+            pose, does, bottom = "fly", ("fly",), self.rng.uniform(.4, .6)
+        elif kind == "balloon":
+            does, bottom = ("float",), self.rng.uniform(.45, .65)
+        elif kind == "car":
+            does, height = ("park",), .21
+        for x, colour in ((x - gap / 2, colour), (x + gap / 2, other)):
+            level = None if bottom is None else bottom + self.rng.uniform(-.05, .05)
+            self.anchors.append(self.put(kind, x, level, width, height, pose=pose, does=does, faces=faces, colour=colour))
+        if bottom is None:
+            self.relate(*self.anchors[:1], "next_to", self.anchors[1])
+        else:
+            self.anchors = []
+
+    def boat(self, main=False):
+        if main:
+            self.put("boat", self.middle(.2), self.rng.uniform(.58, .63), width=.40, height=.40, does=("sail",), faces=self.side(), depth=.2)
+        else:
+            spans = self.spans()
+            x = self.middle(.16)
+            if any(low < x + .16 and x - .16 < high for low, high in spans):
+                return
+            self.put("boat", x, .56, does=("sail",), faces=self.side(), depth=.2)
+
+    # --- more things ---
+
+    def spans(self):
+        return [(t["place"][0] - t["place"][2] / 2, t["place"][0] + t["place"][2] / 2) for t in self.things]
+
+    def extra(self):
+        """One more thing somewhere; a few tries."""
+        kept = len(self.things), len(self.relations), len(self.colours), list(self.anchors)
+        for _ in range(12):
+            try:
+                return self.one_more()
+            except NoRoom:
+                del self.things[kept[0]:], self.relations[kept[1]:], self.colours[kept[2]:]
+                self.anchors = list(kept[3])
+        raise NoRoom
+
+    def one_more(self):
+        where = self.pick(("beside", "behind", "above"), (.66, .16, .18))
+        kind = self.pick({"beside": BESIDE, "behind": BEHIND, "above": ABOVE}[where][self.setting])
+        if any(thing["kind"] == kind for thing in self.things):
+            raise NoRoom
+        if where == "above":
+            self.above(kind)
+        elif not self.anchors:
+            raise NoRoom
+        elif where == "beside":
+            self.beside(kind)
+        else:
+            self.behind(kind)
+
+    def above(self, kind):
+        if any(t["kind"] in ("kite", "balloon", "umbrella", "bird") for t in self.things):
+            raise NoRoom
+        x, bottom = self.middle(.14), self.rng.uniform(.26, .36)
+        width, height = world.KINDS[kind].width, world.KINDS[kind].height
+        for thing, (low, high) in zip(self.things, self.spans()):
+            if low < x + width / 2 and x - width / 2 < high and thing["place"][1] - thing["place"][3] < bottom + .01:
+                raise NoRoom
+        new = self.put(kind, x, bottom, pose="fly" if kind == "bird" else "", does=("float",) if kind == "balloon" else ("fly",),
+                       faces=self.side(), depth=1.2)
+        for index, (low, high) in enumerate(self.spans()[:-1]):
+            if index in self.anchors and low < x < high:
+                self.relate(new, "above", index)
+
+    def beside(self, kind):
+        facts = world.KINDS[kind]
+        spans = self.spans()
+        low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+        size = self.size() if facts.family != "person" and kind not in ("tree", "snowman", "bench") else None
+        height = facts.height * self.rng.uniform(.94, 1.03)
+        width = height * .5 if facts.family == "person" else facts.width * (world.SIZES[size] * 1.04 if size else 1)
+        gap = self.rng.uniform(-.01, .05)
+        options = [(side, x) for side, x in ((-1, low - gap - width / 2), (1, high + gap + width / 2)) if .02 + width / 2 < x < .98 - width / 2]
+        if not options:
+            raise NoRoom
+        side, x = self.pick(options)
+        # Beside is what the new thing really stands next to: the anchor at that side, and what that one rides or sits on.
+        ends = [spans[i][0] if side < 0 else spans[i][1] for i in range(len(spans))]
+        near = [i for i in self.anchors if abs(ends[i] - (low if side < 0 else high)) < .12]
+        if not near:
+            raise NoRoom
+        bottom = self.ground - self.rng.uniform(0, .03)
+        if facts.family == "person":
+            pose = self.pick(("stand", "wave"))
+            new = self.put(kind, x, bottom, width, height, pose, ("stand",) + (("wave",) if pose == "wave" else ()), self.side(), .9)
+        elif facts.family == "animal":
+            pose = self.pick([p for p in ("stand", "sit", "sleep") if kind in ("dog", "cat") or p == "stand"])
+            pose = "stand" if kind == "dog" and pose == "sleep" else pose
+            new = self.put(kind, x, bottom, pose=pose, does=(pose,), faces=-side, depth=.9, size=size)
+        else:
+            new = self.put(kind, x, bottom, does=("park",) if kind == "car" else (), faces=self.side(), depth=.9, size=size)
+        for index in near:
+            self.relate(new, "next_to", index)
+        if len(near) == 1:
+            self.anchors = [a for a in self.anchors if a not in near] + [new]
+
+    def behind(self, kind):
+        spans = self.spans()
+        front = self.pick(self.anchors)
+        facts = world.KINDS[kind]
+        low, high = spans[front]
+        side = self.side()
+        x = (low + high) / 2 + side * (facts.width / 2 * self.rng.uniform(.5, .8) + (high - low) * .22)
+        bottom = self.ground - self.rng.uniform(.09, .13)
+        if any(i != front and s[0] < x + facts.width / 2 and x - facts.width / 2 < s[1] and self.related(i, front) is False
+               for i, s in enumerate(spans)):
+            raise NoRoom
+        new = self.put(kind, x, bottom, does=("park",) if kind in ("car", "bus") else (), pose="stand" if kind == "horse" else "",
+                       faces=self.side(), depth=.5)
+        for index in self.anchors:
+            if index == front or self.related(index, front):
+                if spans[index][0] < x + facts.width / 2 and x - facts.width / 2 < spans[index][1]:
+                    self.relate(new, "behind", index)
+
+    def related(self, one, other):
+        return any({one, other} == {s, o} and r in ("ride", "sit_on") for s, r, o in self.relations)
