@@ -91,7 +91,7 @@ def format_duration(seconds):
     >>> format_duration(7.2), format_duration(83), format_duration(3 * 3600 + 120)
     ('7s', '1m23s', '3h02m')
     """
-    seconds = int(round(seconds))
+    seconds = round(seconds)
     if seconds < 60:
         return f"{seconds}s"
     if seconds < 3600:

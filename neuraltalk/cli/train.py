@@ -34,9 +34,12 @@ def main(argv=None):
     GENERATORS[options.generator].check_sizes(options)
     if options.init_model_from and not resumed:
         start = checkpoints.load_checkpoint(options.init_model_from)
-    for folder in (options.checkpoint_output_directory, options.worker_status_output_directory):
+    if resumed and "checkpoint_output_directory" not in given:
+        best_file = checkpoints.best_path_of_run(resumed.path, options)
+    else:
+        best_file = checkpoints.best_path(options.checkpoint_output_directory, options)
+    for folder in (best_file.parent, options.worker_status_output_directory):
         check_writable(folder)
-    best_file = checkpoints.best_path(options.checkpoint_output_directory, options)
 
     images, data = load_data(options)
     if resumed:
@@ -130,23 +133,21 @@ def check_same_data(resumed, data):
 
 def describe(options, images, data, trainer):
     """Say what is trained, on what, and how."""
-    words = sum(array.size for array in trainer.captioner.params.values())
+    parameters = sum(array.size for array in trainer.captioner.params.values())
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     skipped, schedule, count = data.vocabulary.skipped_share(sentences), trainer.schedule, console.format_count
     rate = f"{options.learning_rate:g}" + ("" if options.learning_rate_decay == "none" else
                                            f" falling to 0 ({options.learning_rate_decay})")
-    for line in (
-        f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} sentences to "
-        f"train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate",
-        f"features    {data.features.path}: {count(data.features.dimension)} numbers an image",
-        f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} times or more); "
-        f"{100 * skipped:.2f} % of the training words are skipped",
-        f"model       {options.generator}, sizes image {options.image_encoding_size}, word {options.word_encoding_size}, hidden "
-        f"{options.hidden_size}: {count(words)} parameters in {options.dtype}",
-        f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of {trainer.sampler.batch_size}, "
-        f"{options.solver}, rate {rate}" + (f", preset {options.preset}" if options.preset else ""),
-    ):
-        console.say(line)
+    preset = f", preset {options.preset}" if options.preset else ""
+    console.say(f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} sentences "
+                f"to train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate")
+    console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers an image")
+    console.say(f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} times "
+                f"or more); {100 * skipped:.2f} % of the training words are skipped")
+    console.say(f"model       {options.generator}, sizes image {options.image_encoding_size}, word {options.word_encoding_size}, "
+                f"hidden {options.hidden_size}: {count(parameters)} parameters in {options.dtype}")
+    console.say(f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of {trainer.sampler.batch_size}, "
+                f"{options.solver}, rate {rate}{preset}")
 
 
 class Watcher:
@@ -183,7 +184,8 @@ class Watcher:
                              amount=trainer.sentences)
 
     def evaluated(self, trainer, entry, improved):
-        saved = f" (best so far, saved in {trainer.best_file})" if improved else ""
+        saved = " (best so far, saved)" if improved else ""
+        self.progress.note = f"epoch {trainer.epoch:.2f}, perplexity {trainer.smooth_ppl2:.2f}"
         self.progress.say(f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
                           f"{entry['train_ppl2']:.2f} in training{saved}")
         if improved:

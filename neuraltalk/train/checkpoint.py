@@ -75,6 +75,14 @@ def last_path(best):
     return best.with_name(best.name.removesuffix(".p") + ".last.p")
 
 
+def best_path_of_run(last, options):
+    """Where the run that wrote `last` keeps its best checkpoint: beside it, under its name."""
+    for ending, best in ((".last.p", ".p"), (".last.previous.p", ".previous.p")):
+        if last.name.endswith(ending):
+            return last.with_name(last.name.removesuffix(ending) + best)
+    return best_path(last.parent, options)
+
+
 def keep_previous(path):
     """Move an older run's file out of the way. Returns its new path, or None if there was none."""
     previous = path.with_name(path.name.removesuffix(".p") + ".previous.p")

@@ -3,10 +3,11 @@
 import numpy as np
 from numba import njit
 
-FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+# As in layers/kernels.py: reordered sums and NumPy's division let the loops vectorise.
+JIT = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def vanilla_update(w, dw, velocity, learning_rate, clip, momentum):
     """Twin of `solver.vanilla_update`."""
     for k in range(w.size):
@@ -16,7 +17,7 @@ def vanilla_update(w, dw, velocity, learning_rate, clip, momentum):
         w[k] += velocity[k]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def adagrad_update(w, dw, squares, learning_rate, clip, epsilon):
     """Twin of `solver.adagrad_update`."""
     for k in range(w.size):
@@ -26,7 +27,7 @@ def adagrad_update(w, dw, squares, learning_rate, clip, epsilon):
         w[k] -= learning_rate * g / np.sqrt(squares[k] + epsilon)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def rmsprop_update(w, dw, squares, learning_rate, clip, epsilon, decay):
     """Twin of `solver.rmsprop_update`."""
     rest = w.dtype.type(1) - decay
@@ -38,7 +39,7 @@ def rmsprop_update(w, dw, squares, learning_rate, clip, epsilon, decay):
         w[k] -= learning_rate * g / np.sqrt(s + epsilon)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def adadelta_update(w, dw, squares, steps, clip, epsilon, decay):
     """Twin of `solver.adadelta_update`."""
     rest = w.dtype.type(1) - decay
@@ -51,7 +52,7 @@ def adadelta_update(w, dw, squares, steps, clip, epsilon, decay):
         w[k] += step
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def adam_update(w, dw, mean, squares, learning_rate, clip, epsilon, decay1, decay2):
     """Twin of `solver.adam_update`."""
     rest1 = w.dtype.type(1) - decay1

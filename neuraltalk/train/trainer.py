@@ -156,9 +156,8 @@ class Trainer:
 
     def _loop(self, interrupted):
         while True:
-            if self._evaluation_due():
-                if not self._evaluate(interrupted):
-                    return "interrupted"
+            if self._evaluation_due() and not self._evaluate(interrupted):
+                return "interrupted"
             if interrupted:
                 return "interrupted"
             if self.it >= self.schedule.all:
@@ -308,6 +307,9 @@ class Trainer:
             self.solver.restore(state["solver"])
             self.dropout_rng.bit_generator.state = state["random"]
             self.sampler.restore(state["sampler"])
+            position = self.sampler.position
+            if not 0 <= position <= self.sampler.pairs_count or type(position + self.sampler.passes) is not int:
+                raise ValueError("its sampler is nowhere in the data set")
             self.best_perplexity, self.evaluated_at = _numbers([state["best_perplexity"], state["evaluated_at"]])
             self.smooth_cost, self.first_cost, self.lowest_cost, self.smooth_ppl2, self.too_high_for = _numbers(state["cost"])
             self.log_likelihood, self.words = _numbers(state["since_evaluation"])
