@@ -49,7 +49,7 @@ def test_the_set_counts_as_one_text():
 def test_nothing_in_common_is_almost_zero_and_empty_captions_count():
     assert all(score < 1e-6 for score in bleu.corpus_bleu(words("x y z w"), [words("a b c d")]))
     assert all(score < 1e-6 for score in bleu.corpus_bleu([[]], [words("a b")]))
-    both = bleu.corpus_bleu([[], "a b".split()], [words("c d"), words("a b")], n=1)[0]
+    both = bleu.corpus_bleu([[], ["a", "b"]], [words("c d"), words("a b")], n=1)[0]
     assert both == pytest.approx(math.exp(1 - 4 / 2), abs=1e-8)
 
 

@@ -29,6 +29,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.layers.twins import twin
+
 START = END = 0
 SCORES_IN_MEMORY = 8_000_000  # of one step's scores (R, V), all beams of a block live: 32 MB in single precision
 
@@ -89,10 +91,11 @@ def _search_block(captioner, features, B, max_length, nbest, alpha):
     for step in range(max_length):
         scores, state = captioner.advance(state, words)  # (R, V)
         V = scores.shape[1]
-        log_probability, word = _top_words(scores, min(B, V))  # (R, W) with W = min(B, V)
+        W = min(B, V)
+        log_probability, word = np.empty((len(words), W), dtype=scores.dtype), np.empty((len(words), W), dtype=np.int64)
+        top_words(scores, log_probability, word)
         if np.isnan(log_probability).any():
             raise ValueError("the captioner's scores are not numbers (nan): its weights or the features are not finite")
-        W = word.shape[1]
 
         # Candidates, beam by beam: a live beam's W extensions, an ended one as it is in the first place, -inf elsewhere.
         searched, place = np.unique(image, return_inverse=True)  # (k,) images; (R,) the live beam's image among them
@@ -193,11 +196,15 @@ def _check(beam_size, max_length, nbest, length_normalization):
         raise ValueError(f"length_normalization is {length_normalization}; it must be 0 or a positive number")
 
 
-def _top_words(scores, W):
-    """`kernels.top_words` by its jitted twin (imported here: importing Numba takes a second)."""
-    from neuraltalk.decode.kernels import top_words_jit
+@twin
+def top_words(scores, log_probability, word):
+    """The B most probable next words of each row, the most probable first; among equals the lowest index first.
 
-    log_probability = np.empty((len(scores), W), dtype=scores.dtype)
-    word = np.empty((len(scores), W), dtype=np.int64)
-    top_words_jit(np.ascontiguousarray(scores), log_probability, word)
-    return log_probability, word
+    log p = y - log(sum(exp(y))) with y the scores (R, V). Filled are log_probability (R, B), of the dtype of `scores`, and
+    word (R, B) int64; B is at most V.
+    """
+    B = word.shape[1]
+    shifted = scores - scores.max(axis=1, keepdims=True)  # (R, V) the largest is 0, so exp can't overflow
+    log_total = np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (R, 1)
+    word[...] = np.argsort(-shifted, axis=1, kind="stable")[:, :B]  # stable: equal scores keep the order of their index
+    log_probability[...] = np.take_along_axis(shifted, word, axis=1) - log_total

@@ -1,31 +1,9 @@
-"""The most probable next words of many beams at once: log-softmax and top-k of every row of a score matrix.
-
-    symbol  meaning                                  shape
-    scores  unnormalised scores of the next word     (R, V), float32 or float64
-    B       words kept for each row                  at most V
-
-`top_words` is the definition, in NumPy; `top_words_jit` is its Numba twin. Both put the most probable word first and, where
-probabilities are equal to the last bit, the lowest word index first.
-"""
+"""The Numba twin of `top_words` (beam_search.py): same arguments, same meaning. Scalars and loops only."""
 
 import math
 
 import numba
 import numpy as np
-
-
-def top_words(scores, B):
-    """log p(word | beam) of the B most probable words of each row: `log p = y - log(sum(exp(y)))` with y the scores.
-
-    scores (R, V), unnormalised; B in 1..V. Returns log_probability (R, B), in the dtype of `scores`, and word (R, B) int64.
-    """
-    shifted = scores - scores.max(axis=1, keepdims=True)  # (R, V) the largest is 0, so exp can't overflow
-    log_total = np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (R, 1)
-    word = np.argsort(-shifted, axis=1, kind="stable")[
-        :, :B
-    ]  # (R, B) stable: equal scores keep the order of their index
-    return np.take_along_axis(shifted, word, axis=1) - log_total, word
-
 
 # A row may hold -inf (a word that can't follow), never nan; sums may be taken in any order.
 _FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}
@@ -75,8 +53,8 @@ def _block_maximum(row, start, stop):
 
 
 @numba.njit(cache=True)
-def top_words_jit(scores, log_probability, word):
-    """Twin of `top_words`: fills log_probability (R, B) and word (R, B) int64. About 40 times as fast at V = 2538, B = 7.
+def top_words(scores, log_probability, word):
+    """Twin of `beam_search.top_words`, 40 times as fast at V = 2538, B = 7.
 
     One pass over a row keeps its B best so far, sorted. A block of words is looked at singly only when its maximum beats the
     worst of the B, which soon becomes rare, so the pass is little more than a vectorised maximum.

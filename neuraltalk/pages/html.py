@@ -1,0 +1,44 @@
+"""The frame that all pages share: one self-contained HTML file, style and script inside, nothing fetched from anywhere."""
+
+import html
+import pathlib
+import urllib.parse
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def escape(text):
+    """`text` as HTML text or as the inside of a quoted attribute: nothing in it is markup any more.
+
+    Control characters (line breaks and tabs included) become spaces: HTML has no way to write them.
+    """
+    return html.escape("".join(c if c.isprintable() or c in _KEPT else " " for c in str(text)), quote=True)
+
+
+_KEPT = "\u200c\u200d\u00a0"  # joiners, which scripts and emoji are spelt with, and the no-break space; not "printable" in Python
+
+
+def link(path):
+    """A file's path as a relative URL, quoted: for src and href of a page that lies beside it."""
+    return urllib.parse.quote(str(path).replace("\\", "/"), safe="/~-._")
+
+
+def page(title, body, script=None, images="data:"):
+    """A whole document.
+
+    title   text; body: HTML whose texts are escaped
+    script  the name of a .js file in this folder, put inside the page
+    images  where pictures may come from, as a Content-Security-Policy has it: by default only from within the file
+
+    The policy forbids everything else, so that no text in a page could ever load or send anything.
+    """
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+    code = f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" if script else ""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n{code}</body>\n</html>\n"
+    )
