@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-# Sums may be reordered and multiply-adds fused, so that loops vectorise; NaN and infinity keep their meaning.
-FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+# Two things let loops vectorise: sums may be reordered and multiply-adds fused (NaN and infinity keep their meaning), and a
+# division by zero gives infinity, as in NumPy, where Python would branch to an exception.
+JIT = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 
 
 def exponential(x):
@@ -20,7 +21,7 @@ def exponential(x):
     return np.exp(x)
 
 
-@overload(exponential, inline="always")
+@overload(exponential, jit_options={"error_model": "numpy", "fastmath": JIT["fastmath"]})
 def _exponential(x):
     if x == types.float32:
         return _exponential_float32
@@ -49,29 +50,30 @@ def _exponential_float32(x):
     return p * np.int32(power).view(np.float32)
 
 
-@njit(cache=True, fastmath=FASTMATH)
-def softmax_rows(scores, b, targets, log_likelihood, dscores):
-    """Twin of `softmax.softmax_rows`."""
+@njit(**JIT)
+def softmax_rows(scores, b, targets, scale, log_likelihood, db):
+    """Twin of `softmax.softmax_rows`. Works in place: with a second array LLVM would have to assume an overlap."""
     M, V = scores.shape
     for m in range(M):
-        largest = scores[m, 0] + b[0, 0]
+        largest = scores.dtype.type(-np.inf)
         for v in range(V):
-            shifted = scores[m, v] + b[0, v]
-            largest = shifted if shifted > largest else largest
-        at_target = scores[m, targets[m]] + b[0, targets[m]] - largest
+            scores[m, v] += b[0, v]
+            largest = scores[m, v] if scores[m, v] > largest else largest
+        at_target = scores[m, targets[m]] - largest
         total = scores.dtype.type(0)
         for v in range(V):
-            e = exponential(scores[m, v] + b[0, v] - largest)
-            dscores[m, v] = e
-            total += e
-        inverse = scores.dtype.type(1) / total
+            scores[m, v] = exponential(scores[m, v] - largest)
+            total += scores[m, v]
+        inverse = scale / total
         for v in range(V):
-            dscores[m, v] *= inverse
-        dscores[m, targets[m]] -= scores.dtype.type(1)
+            scores[m, v] *= inverse
+        scores[m, targets[m]] -= scale
+        for v in range(V):
+            db[0, v] += scores[m, v]
         log_likelihood[m] = at_target - math.log(total)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def scatter_add(dx, words, dW):
     """Twin of `embedding.scatter_add`."""
     M, E = dx.shape
@@ -80,7 +82,7 @@ def scatter_add(dx, words, dW):
             dW[words[m], e] += dx[m, e]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
     """Twin of `lstm.lstm_gates_forward`; tanh(x) is 1 - 2 / (e^2x + 1), absolute error below 3e-7 in float32."""
     n, H = c.shape
@@ -101,7 +103,7 @@ def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
                 h[k, j] = gates[k, 2 * H + j] * c[k, j]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(**JIT)
 def lstm_gates_backward(dh, gates, c, c_previous, tanh_c, dc, dgates):
     """Twin of `lstm.lstm_gates_backward`."""
     n, H = c.shape

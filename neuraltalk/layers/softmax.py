@@ -9,8 +9,8 @@ import numpy as np
 from neuraltalk.layers.twins import twin
 
 
-def softmax_cross_entropy(scores, b, targets):
-    """Log likelihood of the targets and its gradient, in one pass over the scores.
+def softmax_cross_entropy(scores, b, targets, scale=1.0):
+    """Log likelihood of the targets, and the gradient of the loss, in one pass over the scores.
 
         p = softmax(scores + b)         log_likelihood_m = log p[m, targets_m]
 
@@ -19,27 +19,28 @@ def softmax_cross_entropy(scores, b, targets):
     Differs from the original: that one adds 1e-20 to each probability, so that no word costs more than 46; here the
     logarithm is taken of the sum, exactly, and needs no floor.
 
-    Arguments: scores (M, V), b (1, V), targets (M,) of integers.
-    Returns: log_likelihood (M,) in float64, dscores (M, V).
+    Arguments: scores (M, V), which become dscores in place, the one array too large to have twice; b (1, V); targets (M,)
+    of integers; scale, the factor of the loss (1 / number of sentences).
+    Returns: log_likelihood (M,) in float64; dscores (M, V) and db (1, V), the derivatives of -scale * sum(log_likelihood).
     """
-    M, V = scores.shape
-    log_likelihood = np.empty(M)                            # (M,)
-    dscores = np.empty_like(scores)                         # (M, V)
-    softmax_rows(scores, b, targets, log_likelihood, dscores)
-    return log_likelihood, dscores
+    log_likelihood = np.empty(len(scores))                  # (M,)
+    db = np.zeros_like(b)                                   # (1, V)
+    softmax_rows(scores, b, targets, scores.dtype.type(scale), log_likelihood, db)
+    return log_likelihood, scores, db
 
 
 @twin
-def softmax_rows(scores, b, targets, log_likelihood, dscores):
-    """Fill log_likelihood (M,) and dscores (M, V); dscores may be scores itself."""
+def softmax_rows(scores, b, targets, scale, log_likelihood, db):
+    """Turn scores (M, V) into their derivatives, fill log_likelihood (M,) and add to db (1, V)."""
     rows = np.arange(len(scores))
-    shifted = scores + b
-    shifted -= shifted.max(axis=1, keepdims=True)           # exp can't overflow now
-    p = np.exp(shifted)
+    scores += b
+    scores -= scores.max(axis=1, keepdims=True)             # exp can't overflow now
+    p = np.exp(scores)
     total = p.sum(axis=1, keepdims=True)
-    log_likelihood[:] = shifted[rows, targets] - np.log(total[:, 0])
-    dscores[...] = p / total
-    dscores[rows, targets] -= 1
+    log_likelihood[:] = scores[rows, targets] - np.log(total[:, 0])
+    scores[...] = p * (scale / total)
+    scores[rows, targets] -= scale
+    db += scores.sum(axis=0)
 
 
 def log_softmax(scores):

@@ -103,37 +103,33 @@ class Captioner:
         x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng)
         h, hidden_cache = self.generator.hidden_forward(v, x, sizes, params, options)      # (M, H)
         dropped, h_mask = dropout_forward(h, options.drop_prob_decoder, rng)
-        log_likelihood, dscores = softmax_cross_entropy(dropped @ params["Wd"], params["bd"], targets)  # (M,), (M, V)
+        log_likelihood, dscores, dbd = softmax_cross_entropy(dropped @ params["Wd"], params["bd"], targets, 1 / N)
 
-        grads = {}
         ddropped = dscores @ params["Wd"].T                                                # (M, H)
-        grads["Wd"] = dropped.T @ dscores
-        grads["bd"] = dscores.sum(axis=0, keepdims=True)
+        grads = {"Wd": dropped.T @ dscores, "bd": dbd}
         dh = dropout_backward(ddropped, h_mask)
         dv, dx, hidden_grads = self.generator.hidden_backward(dh, hidden_cache)
         grads.update(hidden_grads)
         grads["Ws"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
         _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_mask), image_cache, need_dx=False)
 
-        reg_cost = self._regularise(grads) / N
-        for name in grads:
-            grads[name] /= N
+        reg_cost = self._regularise(grads, self.options.regc / N)
         total = float(log_likelihood.sum())
         return Loss(reg_cost - total / N, -total / N, reg_cost, grads, total, len(targets))
 
-    def _regularise(self, grads):
-        """Add the penalty's gradient regc * W and return the penalty regc / 2 * sum of W^2."""
-        regc, squares = self.options.regc, 0.0
+    def _regularise(self, grads, strength):
+        """Add strength * W to the gradient of each weight matrix W; returns the penalty strength / 2 * sum of W^2."""
+        squares = 0.0
         for name in self.regularised():
             W = self.params[name]
             squares += float(np.vdot(W, W))
-            grads[name] += W.dtype.type(regc) * W
-        return regc / 2 * squares
+            grads[name] += W.dtype.type(strength) * W
+        return strength / 2 * squares
 
     def log_likelihood(self, batch):
         """(sum of log y_t[target_t] with the natural logarithm, number of words END included), dropout off."""
         scores = self.scores(batch)
-        log_likelihood, _ = softmax_cross_entropy(scores, np.zeros_like(self.params["bd"]), batch.sentences.targets)
+        log_likelihood, _, _ = softmax_cross_entropy(scores, np.zeros_like(self.params["bd"]), batch.sentences.targets)
         return float(log_likelihood.sum()), len(log_likelihood)
 
     def scores(self, batch):
