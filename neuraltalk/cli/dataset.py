@@ -1,0 +1,216 @@
+"""`neuraltalk dataset`: a dataset folder from pictures and captions, or a check of one that is there."""
+
+import argparse
+import pathlib
+import re
+
+from neuraltalk.cli import console
+from neuraltalk.errors import UserError
+
+DESCRIPTION = """\
+Makes a dataset folder from pictures and captions, ready to train on:
+
+    neuraltalk dataset data/mine captions.csv --pictures ~/photos --extract
+    python driver.py -d mine
+
+or tells what is wrong with one:
+
+    neuraltalk dataset data/mine --check
+
+CAPTIONS is recognised by its content; UTF-8, several files may be given:
+
+  a table      CSV, TSV, ; or | between the columns. With a header line, columns named like file, image
+               or filename, like caption, sentence or comment, and split are used. Without one, the first
+               column has file names and all others captions. A picture may have any number of lines.
+  Flickr8K     Flickr8k.token.txt (name.jpg#0, a tab, the caption). The lists Flickr_8k.trainImages.txt,
+               devImages and testImages are used if they lie beside it (or name others: --split-file).
+  COCO         captions_train2014.json and the like.
+
+Write train=FILE, val=FILE or test=FILE to put all pictures of a file into that split, as in
+
+    neuraltalk dataset data/coco train=captions_train2014.json captions_val2014.json \\
+        --pictures ~/coco --split val=5000,test=5000
+
+Captions become lower-case words of letters and digits. Pictures that are missing, or have no captions, are
+counted, told and left out. Pictures are not copied: dataset.json records their folder (see --copy).
+"""
+
+
+def build_parser():
+    """The options of `neuraltalk dataset`."""
+    parser = argparse.ArgumentParser(prog="neuraltalk dataset", description=DESCRIPTION,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="FOLDER", help="the dataset's folder; data/NAME is found by `-d NAME`")
+    parser.add_argument("captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE")
+    parser.add_argument("--check", action="store_true", help="only check the dataset in FOLDER: every fault, a line each")
+
+    group = parser.add_argument_group("pictures")
+    group.add_argument("--pictures", metavar="DIR", help="where they are, sub-folders included (default: FOLDER/imgs if there is "
+                       "one, else the folder of the first CAPTIONS)")
+    group.add_argument("--copy", action="store_true", help="copy them to FOLDER/imgs, so that FOLDER can be moved or given away")
+    group.add_argument("--without-pictures", action="store_true", help="don't look for them: for features that are there already")
+    group.add_argument("--extract", action="store_true", help="also compute features from the pixels, by a k-means dictionary "
+                       "learned from the training pictures: FOLDER/features.npy and extractor.npz")
+
+    group = parser.add_argument_group("splits")
+    group.add_argument("--split", metavar="RULE", help="how many of the pictures without a split to draw for each, like "
+                       "val=1000,test=1000 or val=10%%,test=10%%; the rest trains (default: val=10%%,test=10%% if no "
+                       "picture has a split)")
+    group.add_argument("--split-file", metavar="SPLIT=FILE", action="append", default=[], help="a list of the picture names of a split, one a "
+                       "line; pictures in no list are left out")
+    group.add_argument("--seed", type=int, default=0, help="of the draw, and of the dictionary (default: %(default)s)")
+
+    group = parser.add_argument_group("result")
+    group.add_argument("--name", help="the dataset's name (default: that of FOLDER)")
+    group.add_argument("--force", action="store_true", help="replace a dataset.json (and, with --extract, a features.npy) that is there")
+    return parser
+
+
+@console.command
+def main(argv=None):
+    """Make or check a dataset; returns the exit code (1: the check found faults)."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    folder = pathlib.Path(options.folder)
+    if options.check:
+        return check(folder)
+    if not options.captions:
+        parser.error("CAPTIONS is missing: give a file of captions, or --check")
+    if options.without_pictures and (options.pictures or options.copy or options.extract):
+        parser.error("--without-pictures can't be combined with --pictures, --copy or --extract")
+    if options.seed < 0:
+        parser.error("--seed should be 0 or more")
+    make(folder, options)
+    return 0
+
+
+def make(folder, options):
+    """Make the dataset and say what became of it."""
+    import numpy as np
+
+    from neuraltalk.data import assemble, features
+
+    there = [name for name in features.NAMES if (folder / name).exists()]
+    in_the_way = [name for name in there if name != "features.npy" or not options.force]
+    if options.extract and in_the_way:
+        raise UserError(f"{folder / in_the_way[0]}: is there already; remove it, or leave out --extract to keep it"
+                        + (" (--force replaces features.npy)" if in_the_way == ["features.npy"] else ""))
+
+    described, skipped = _read_all(options)
+    pictures = None if options.without_pictures else _picture_folder(folder, options)
+    with console.Progress(len(described), "pictures", unit="picture") as progress:
+        def show(done, total):
+            progress.total = total
+            progress.update(done)
+
+        report = assemble.assemble(folder, described, np.random.default_rng(options.seed), pictures=pictures, splits=options.split,
+                                   name=options.name, copy=options.copy, force=options.force, open_all=options.extract,
+                                   progress=show)
+    for line in skipped + report.skipped:
+        console.say(f"left out: {line}")
+    splits = ", ".join(f"{split} {console.format_count(count)}" for split, count in report.splits.items())
+    print(f"{report.path}: {console.format_count(report.images)} images ({splits}), "
+          f"{console.format_count(report.sentences)} sentences, {console.format_count(report.words)} different words")
+    if options.extract:
+        _extract(folder, options.seed)
+    elif there:
+        console.say(f"{folder / there[0]} was there before: its features must follow the images of the new dataset.json")
+    else:
+        console.say(f"still needed to train: features, a row for each imgid, as {folder / 'vgg_feats.mat'} or {folder / 'features.npy'} "
+                    "(or --extract)")
+
+
+def check(folder):
+    """Print every fault of a dataset and its features (the first 100); returns 1 if there are any."""
+    from neuraltalk.data import dataset, features
+
+    path = folder / "dataset.json"
+    faults = dataset.find_faults(dataset.read_json(path), path)
+    count = 0
+    for count, fault in enumerate(faults, 1):
+        if count <= 100:
+            print(fault)
+    if count:
+        print(f"{console.format_count(count)} faults" if count > 1 else "1 fault")
+        return 1
+    found = dataset.load_dataset(folder)
+    splits = ", ".join(f"{name} {console.format_count(len(found.split(name)))}" for name in ("train", "val", "test"))
+    missing = [image for image in found.images if not found.picture_path(image).is_file()]
+    print(f"{path}: {console.format_count(len(found.images))} images ({splits}), no faults")
+    if missing:
+        print(f"{len(missing)} pictures aren't there (they are needed only to be shown): {found.picture_path(missing[0])}"
+              + (" ..." if len(missing) > 1 else ""))
+    opened = features.open_features(folder)
+    features.check_features(opened, found)
+    print(f"{opened.path}: {opened.dimension} numbers for each image, no faults")
+    return 0
+
+
+def _read_all(options):
+    """The pictures of all caption files, with the splits that their files give -> (Described pictures, lines about others)."""
+    from neuraltalk.data import assemble, importers
+
+    described = []
+    for source in options.captions:
+        split, path = _split_and_path(source)
+        for picture in importers.read_captions(path):
+            described.append(picture._replace(split=split) if split else picture)
+    lists = dict(_split_and_path(source) for source in options.split_file)
+    if None in lists:
+        raise UserError(f"--split-file {lists[None]}: should be SPLIT=FILE, as in train=list.txt")
+    if not lists and options.split is None:
+        lists = _flickr_lists(pathlib.Path(_split_and_path(options.captions[0])[1]))
+    if not lists:
+        return described, []
+    return assemble.use_split_files(described, {split: importers.read_split_file(path) for split, path in lists.items()})
+
+
+def _split_and_path(source):
+    """"train=FILE" -> ("train", FILE); "FILE" -> (None, FILE)."""
+    from neuraltalk.data import importers
+
+    match = re.fullmatch(r"(\w+)=(.+)", source)
+    if not match or pathlib.Path(source).exists():
+        return None, source
+    return importers.split_name(match[1], source), match[2]
+
+
+def _flickr_lists(path):
+    """Flickr8K's three lists, if they lie beside its token file."""
+    if not path.name.endswith(".token.txt"):
+        return {}
+    lists = {split: next(iter(sorted(path.parent.glob(f"*.{name}Images.txt"))), None)
+             for split, name in (("train", "train"), ("val", "dev"), ("test", "test"))}
+    return lists if all(lists.values()) else {}
+
+
+def _picture_folder(folder, options):
+    if options.pictures:
+        return pathlib.Path(options.pictures).expanduser()
+    if (folder / "imgs").is_dir():
+        return folder / "imgs"
+    return pathlib.Path(_split_and_path(options.captions[0])[1]).parent
+
+
+def _extract(folder, seed):
+    """Learn a k-means extractor from the training pictures; write it, and the features of all pictures."""
+    import numpy as np
+
+    from neuraltalk import files
+    from neuraltalk.data import dataset
+    from neuraltalk.vision.kmeans import KMeansExtractor
+
+    found = dataset.load_dataset(folder)
+    (folder / "features.npy").unlink(missing_ok=True)  # an old one doesn't belong to the new images, should this be interrupted
+    console.say("learning a dictionary from the training pictures ...")
+    train = [found.picture_path(image) for image in found.split("train")]
+    extractor = KMeansExtractor.learn(train, np.random.default_rng(seed))
+    extractor.save(folder / "extractor.npz")
+    N, D = len(found.images), extractor.dimension
+    with console.Progress(N, "features", unit="picture") as progress, files.write_atomically(folder / "features.npy") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (N, D)})
+        for start in range(0, N, 256):  # not all at once: a gigabyte for 60,000 pictures
+            pictures = [found.picture_path(image) for image in found.images[start:start + 256]]
+            values = extractor.features(pictures, lambda done, start=start: progress.update(start + done))
+            file.write(values.astype("<f4", copy=False).tobytes())
+    print(f"{folder / 'features.npy'}: {D} numbers for each image, by the extractor {folder / 'extractor.npz'}")

@@ -1,0 +1,219 @@
+"""Captions as people have them: tables (CSV, TSV and the like), Flickr8K's token file, COCO's caption JSON.
+
+Each reader gives a list of Described: a picture's name with its captions, in the order of the file. What a file is, its content
+says. Text is UTF-8 (a leading byte order mark is fine), lines end as on any system.
+"""
+
+import csv
+import io
+import pathlib
+import re
+import unicodedata
+from typing import NamedTuple
+
+from neuraltalk.data.dataset import SPLITS, read_json
+from neuraltalk.errors import UserError
+
+_FILE_COLUMNS = {"file", "filename", "file_name", "image", "image_name", "image_file", "image_path", "img", "name", "path",
+                 "photo", "picture"}
+_CAPTION_COLUMN = re.compile(r"(caption|sentence|comment|description|text|raw)s?[ _-]?\d*$")
+_SPLIT_NAMES = {"train": "train", "training": "train", "restval": "restval", "val": "val", "valid": "val", "validation": "val",
+                "dev": "val", "test": "test", "testing": "test"}
+
+
+class Described(NamedTuple):
+    """A picture, as its captions' file names it."""
+
+    name: str
+    captions: list  # of str, as written
+    split: str | None = None  # one of SPLITS, or None: still to be drawn
+    cocoid: int | None = None
+
+
+def tokenize(caption):
+    """The words of a caption: lower-case runs of letters and digits of any script.
+
+    Apostrophes vanish inside a word; everything else separates. So it is in the published Flickr8K file (all but 31 of 35,000
+    sentences come out the same).
+
+    >>> tokenize("A dog's T-shirt, size 12: très chic!")
+    ['a', 'dogs', 't', 'shirt', 'size', '12', 'très', 'chic']
+    """
+    text = unicodedata.normalize("NFC", caption).lower()
+    text = re.sub(r"(?<=\w)['’](?=\w)", "", text)
+    if not text.isascii():  # vowel signs (Hindi, Thai ...) are part of a word, although they aren't letters
+        text = "".join(letter if unicodedata.category(letter)[0] in "LNM" else " " for letter in text)
+        return text.split()
+    return re.findall(r"[a-z0-9]+", text)
+
+
+def read_captions(path):
+    """Read a file of captions of any of the three kinds -> list of Described, one for each picture.
+
+    Raises UserError if it can't be read as any of them.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() == ".json":
+        return read_coco(path)
+    text = read_text(path)
+    first = next((line for line in _lines(text) if line.strip()), None)
+    if first is None:
+        raise UserError(f"{path}: is empty; expected captions")
+    if first.lstrip().startswith("{"):
+        return read_coco(path)
+    if re.match(r"[^\t]+#\d+\t", first):
+        return _read_flickr(path, text)
+    return _read_table(path, text)
+
+
+def read_coco(path):
+    """COCO's captions_*.json: {"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}.
+
+    Images without captions are left out. Raises UserError naming the entry and the field.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in ("images", "annotations")):
+        raise UserError(f'{path}: not a COCO caption file: it should have lists "images" and "annotations"')
+    captions = {}  # image id -> captions
+    for place, record in enumerate(document["annotations"]):
+        if not isinstance(record, dict) or not isinstance(record.get("caption"), str) or type(record.get("image_id")) is not int:
+            raise UserError(f'{path}: annotation {place} should have a number "image_id" and a text "caption"; COCO\'s captions are in '
+                            "captions_*.json (instances_*.json has none)")
+        captions.setdefault(record["image_id"], []).append(record["caption"])
+    described = []
+    for place, record in enumerate(document["images"]):
+        if not isinstance(record, dict) or not isinstance(record.get("file_name"), str) or type(record.get("id")) is not int:
+            raise UserError(f'{path}: image {place} should have a number "id" and a text "file_name"')
+        if record["id"] in captions:
+            described.append(Described(record["file_name"], captions.pop(record["id"]), None, record["id"]))
+    if captions:
+        raise UserError(f"{path}: {len(captions)} image_ids of its annotations aren't among its images (the first: "
+                        f"{next(iter(captions))})")
+    if not described:
+        raise UserError(f"{path}: no image has a caption")
+    return described
+
+
+def read_split_file(path):
+    """The picture names in a list of one name a line, as a set; a folder before the name is left out."""
+    names = {re.split(r"[/\\]", line.strip())[-1] for line in _lines(read_text(path))} - {""}
+    if not names:
+        raise UserError(f"{path}: is empty; expected picture names, one a line")
+    return names
+
+
+def read_text(path):
+    """A whole text file; UserError if it can't be read or isn't UTF-8."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"not UTF-8 (byte {error.start})"
+        raise UserError(f"{path}: is {kind}; save it as UTF-8") from None
+
+
+def _lines(text):
+    """Lines that end in any system's way (str.splitlines() would also split at rarer marks, inside a caption)."""
+    return io.StringIO(text, newline=None).read().split("\n")
+
+
+def split_name(name, where):
+    """One of SPLITS, from any of the usual words for them."""
+    if name.strip().lower() not in _SPLIT_NAMES:
+        raise UserError(f"{where}: no split {name!r:.60}; expected one of {', '.join(SPLITS)}")
+    return _SPLIT_NAMES[name.strip().lower()]
+
+
+def _read_flickr(path, text):
+    """Flickr8K's token file: name.jpg#0<TAB>caption."""
+    captions = {}
+    for number, line in enumerate(_lines(text), 1):
+        if line.strip():
+            name, tab, caption = line.partition("\t")
+            name, mark, _ = name.rpartition("#")
+            if not tab or not mark or not name.strip():
+                raise UserError(f"{path}: line {number} should be 'name.jpg#0', a tab and a caption, not {line!r:.60}")
+            captions.setdefault(name.strip(), []).append(caption.strip())
+    return [Described(name, sentences) for name, sentences in captions.items()]
+
+
+def _read_table(path, text):
+    """A table: a column of file names, one or more of captions, perhaps one of splits.
+
+    With a header line, its words say which is which. Without one, the first column has the file names and all others captions.
+    """
+    delimiter = _delimiter(path, text)
+    rows = _rows(path, text, delimiter)
+    header = [cell.lower() for cell in rows[0][1]]
+    file_column = next((k for k, cell in enumerate(header) if cell in _FILE_COLUMNS), None)
+    split_column = None
+    if file_column is not None:
+        rows = rows[1:]
+        split_column = next((k for k, cell in enumerate(header) if cell in ("split", "set", "subset")), None)
+        others = [k for k in range(len(header)) if k not in (file_column, split_column)]
+        caption_columns = [k for k in others if _CAPTION_COLUMN.match(header[k])] or others
+        # comment_number and the like are skipped; of one caption column that ends the line, unquoted commas are part of the caption
+        joined = caption_columns == [len(header) - 1]
+        width = len(header)
+    else:
+        file_column, caption_columns = 0, None
+        widths = {len(cells) for _, cells in rows}
+        joined = len(widths) > 1  # as many cells everywhere: that many captions; else the delimiter is part of the captions
+        width = 2 if joined else widths.pop()
+        caption_columns = list(range(1, width))
+    if not caption_columns:
+        raise UserError(f"{path}: only one column; expected file names and captions, apart by a comma, a tab, ';' or '|'")
+
+    described = {}
+    for number, cells in rows:
+        if joined and len(cells) > width:
+            cells = [*cells[:width - 1], (delimiter + " ").join(cells[width - 1:])]
+        if len(cells) <= file_column or not cells[file_column]:
+            raise UserError(f"{path}: line {number}: no file name")
+        if len(cells) > width:
+            raise UserError(f"{path}: line {number} has {len(cells)} columns, the header {width}: put captions with "
+                            f"{delimiter!r} in quotes")
+        split = None
+        if split_column is not None and split_column < len(cells) and cells[split_column]:
+            split = split_name(cells[split_column], f"{path}: line {number}")
+        name = cells[file_column]
+        known = described.setdefault(name, Described(name, [], split))
+        if known.split != split:
+            raise UserError(f"{path}: line {number}: {name} is in the split {split}, but in {known.split} before")
+        captions = [cells[k] for k in caption_columns if k < len(cells) and cells[k]]
+        known.captions.extend(captions or [""])  # a line without any is counted as one without words
+    if not described:
+        raise UserError(f"{path}: has a header but no captions")
+    return list(described.values())
+
+
+def _delimiter(path, text):
+    """What separates columns: the first of tab , ; | outside quotes in the first line."""
+    if path.suffix.lower() in (".tsv", ".tab"):
+        return "\t"
+    line = re.sub(r'"[^"]*"', "", next(line for line in _lines(text) if line.strip()))
+    return min((mark for mark in "\t,;|" if mark in line), key=line.index, default=",")
+
+
+def _rows(path, text, delimiter):
+    """The lines of a table that aren't empty: (line number, list of stripped cells)."""
+    if delimiter in "\t|":  # such files seldom quote, and a caption may begin with a quotation
+        rows = [(number, [_unquoted(cell.strip()) for cell in line.split(delimiter)])
+                for number, line in enumerate(_lines(text), 1)]
+    else:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+        try:
+            rows = [(reader.line_num, [" ".join(cell.split()) for cell in cells]) for cells in reader]
+        except csv.Error as error:
+            raise UserError(f"{path}: line {reader.line_num}: {error}; quote a caption as \"...\" with \"\" for a quotation mark "
+                            "inside") from None
+    return [(number, cells) for number, cells in rows if any(cells)]
+
+
+def _unquoted(cell):
+    if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in cell[1:-1].replace('""', ""):
+        return cell[1:-1].replace('""', '"')
+    return cell
