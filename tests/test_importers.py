@@ -329,8 +329,8 @@ def test_the_command_makes_a_dataset_and_features(tmp_path, photos, capsys):
 
     assert command.main([str(mine), table, "--pictures", str(folder)]) == 2
     assert "error: " in capsys.readouterr().err
-    assert command.main([str(mine), table, "--pictures", str(folder), "--force", "--extract", "--seed", "5"]) == 0
-    check_features(open_features(mine), load_dataset(mine))
+    assert command.main([str(mine), table, "--pictures", str(folder), "--extract"]) == 2
+    assert "features.npy: is there already; remove it, or leave out --extract to keep it (--force replaces" in capsys.readouterr().err
 
 
 def test_the_command_uses_flickrs_lists(tmp_path, photos, capsys):
