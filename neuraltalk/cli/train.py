@@ -104,7 +104,7 @@ def draw_scenes(folder):
     from neuraltalk.data.scenes.build import build_scenes
 
     console.say(f"drawing the embedded pictures into {folder}, once")
-    build_scenes(folder, progress=console.counted("drawing", "picture"))
+    build_scenes(folder, progress=console.counted("drawing and measuring, step"))
 
 
 def load_extractor_state(folder):
@@ -173,8 +173,8 @@ class Watcher:
         if self.last_step is None:
             self.timer.cancel()
         first, self.last_step = self.last_step is None, step
-        validation = "" if trainer.val_ppl2 is None else f", validation {trainer.val_ppl2:.2f}"
-        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, perplexity {trainer.smooth_ppl2:.2f}{validation}",
+        validation = "" if trainer.val_ppl2 is None else f" (validation {trainer.val_ppl2:.2f})"
+        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, perplexity {trainer.train_ppl2:.2f}{validation}",
                              amount=trainer.sentences)
         if first or self.status.due():
             self._add_status(trainer)
@@ -185,7 +185,7 @@ class Watcher:
 
     def evaluated(self, trainer, entry, improved):
         saved = " (best so far, saved)" if improved else ""
-        self.progress.note = f"epoch {trainer.epoch:.2f}, perplexity {trainer.smooth_ppl2:.2f}"
+        self.progress.note = f"epoch {trainer.epoch:.2f}, validation perplexity {entry['val_ppl2']:.2f}"
         self.progress.say(f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
                           f"{entry['train_ppl2']:.2f} in training{saved}")
         if improved:

@@ -219,7 +219,7 @@ def _captioner_options(params, model, path):
     sizes = {"image_encoding_size": model["We"].shape[1], "word_encoding_size": model["Ws"].shape[1],
              "hidden_size": model["Wd"].shape[0]}
     given = {"generator": "lstm", **sizes, **{key: value for key, value in params.items() if value is not None}}
-    if given["generator"] not in GENERATORS:
+    if not isinstance(given["generator"], str) or given["generator"] not in GENERATORS:
         raise UserError(f"{path}: generator {given['generator']!r:.50} is unknown; there are {', '.join(GENERATORS)}")
     for field in dataclasses.fields(CaptionerOptions):
         value = given.get(field.name, field.default)

@@ -132,6 +132,11 @@ class Trainer:
         """Perplexity of the last evaluation, None before the first."""
         return self.history[-1]["val_ppl2"] if self.history else None
 
+    @property
+    def train_ppl2(self):
+        """Perplexity of the batches since the last evaluation, each with the weights of its time and dropout on."""
+        return from_log_likelihood(self.log_likelihood, self.words)
+
     # ---- the loop
 
     def run(self):
@@ -141,7 +146,7 @@ class Trainer:
         isn't a number any more or explodes, and when validation perplexity misses min_ppl_or_abort.
         """
         state = "stopped"
-        with interruption() as interrupted:
+        with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
             try:
                 if self.it == 0 and not self.history:
                     checkpoints.keep_previous(self.last_file)
@@ -208,6 +213,12 @@ class Trainer:
             self._stop(f"the cost explodes (smoothed {self.smooth_cost:.3g}, it began at {self.first_cost:.3g} and had "
                        f"come down to {self.lowest_cost:.3g})")
 
+    def _check_weights(self):
+        """Nothing that isn't finite is ever saved: the files of before stay."""
+        for name, array in self.captioner.params.items():
+            if not np.isfinite(array).all():
+                self._stop(f"weights of {name} are not finite any more")
+
     def _stop(self, reason):
         kept = f"the best checkpoint so far is {self.best_file}" if self.best_perplexity is not None else "nothing was worth saving"
         raise UserError(f"training stopped at iteration {self.it}, epoch {self.epoch:.2f}: {reason}; {kept}. Try a lower "
@@ -240,7 +251,8 @@ class Trainer:
             return False
         if math.isnan(val_ppl2):
             self._stop("the validation perplexity is not a number")
-        entry = {"it": self.it, "epoch": self.epoch, "train_ppl2": from_log_likelihood(self.log_likelihood, self.words),
+        self._check_weights()
+        entry = {"it": self.it, "epoch": self.epoch, "train_ppl2": self.train_ppl2,
                  "smooth_train_ppl2": self.smooth_ppl2, "val_ppl2": val_ppl2,
                  "learning_rate": learning_rate_at(self.it, self.schedule.all, self.options)}
         self.history.append(entry)
@@ -286,6 +298,7 @@ class Trainer:
 
     def save_last(self):
         """Write the last checkpoint."""
+        self._check_weights()
         checkpoints.save_checkpoint(self.last_file, self.content(training=self.state()))
         self.saved = time.monotonic()
 
