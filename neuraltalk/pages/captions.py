@@ -92,8 +92,8 @@ def _image(blob, picture_folder, page_folder, pictures):
             source = link(os.path.relpath(path, page_folder))
         except ValueError:  # on another drive of Windows
             source = path.resolve().as_uri()
-    return (f'<div class="frame"><img src="{source}" alt="{label}" width="{width}" height="{height}" loading="lazy" '
-            'decoding="async"></div>', (width, height))
+    shown = f'<img src="{source}" alt="{label}" width="{width}" height="{height}" loading="lazy" decoding="async">'
+    return f'<div class="frame">{shown}</div>', (width, height)
 
 
 def _card(number, blob, image):

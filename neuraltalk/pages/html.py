@@ -1,6 +1,7 @@
 """The frame that all pages share: one self-contained HTML file, style and script inside, nothing fetched from anywhere."""
 
 import html
+import os
 import pathlib
 import urllib.parse
 
@@ -20,7 +21,7 @@ _KEPT = "\u200c\u200d\u00a0"  # joiners, which scripts and emoji are spelt with,
 
 def link(path):
     """A file's path as a relative URL, quoted: for src and href of a page that lies beside it."""
-    return urllib.parse.quote(str(path).replace("\\", "/"), safe="/~-._")
+    return urllib.parse.quote(os.fsencode(str(path).replace(os.sep, "/")), safe="/~-._")
 
 
 def page(title, body, script=None, images="data:"):

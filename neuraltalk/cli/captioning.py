@@ -1,0 +1,238 @@
+"""What predicting and evaluating share: the model, the check that features are of its kind, the search, the files."""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import tempfile
+import threading
+
+from neuraltalk.cli import console
+from neuraltalk.errors import UserError
+from neuraltalk.files import write_text
+
+DATA = pathlib.Path("data")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is one line."""
+
+    def error(self, message):
+        raise UserError(f"{message}; {self.prog} -h explains the options")
+
+
+def add_search_options(parser):
+    """The options of the search, the same wherever sentences are made."""
+    group = parser.add_argument_group("search")
+    group.add_argument("-b", "--beam_size", type=_count, default=7, metavar="N",
+                       help="sentences in the race for each picture; 1 takes the most probable word each time, which is quicker and "
+                            "worse (default: 7, as in the paper; the original script's was 1)")
+    group.add_argument("--nbest", type=_count, default=1, metavar="N", help="sentences to keep for each picture, at most beam_size (default: 1)")
+    group.add_argument("--max_length", type=_count, default=20, metavar="WORDS", help="longest sentence, its end counted as a word (default: 20)")
+    group.add_argument("--length_normalization", type=_exponent, default=0.0, metavar="ALPHA",
+                       help="rank sentences by log probability / length ** ALPHA; more gives longer ones (default: 0, the original's sum)")
+
+
+def add_page_option(parser_or_group):
+    """How the page shows pictures."""
+    parser_or_group.add_argument("--page_pictures", choices=("embedded", "linked", "none"), default="embedded",
+                                 help="embedded: small copies within the page, which can then be sent as one file; linked: the files "
+                                      "where they are (default: embedded)")
+
+
+def _count(text):
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 1 or more")
+    return int(text)
+
+
+def _exponent(text):
+    """A number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a number, 0 or more")
+    return value
+
+
+def check_search_options(options):
+    """What argparse can't see: options that don't go together."""
+    if options.nbest > options.beam_size:
+        raise UserError(f"--nbest {options.nbest} is more than --beam_size {options.beam_size}, and a search keeps no more sentences "
+                        f"than beams; raise --beam_size")
+
+
+def open_checkpoint(path):
+    """The checkpoint at `path`, or the newest best one in cv/ if that is None. Returns it after saying which it is."""
+    from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
+
+    checkpoint = load_checkpoint(newest_checkpoint("cv") if path is None else path)
+    perplexity = "not evaluated" if checkpoint.perplexity is None else f"validation perplexity {checkpoint.perplexity:.2f}"
+    console.say(f"model       {checkpoint.path}: {checkpoint.options.generator}, {console.format_count(len(checkpoint.vocabulary))} "
+                f"vocabulary entries, {perplexity}")
+    return checkpoint
+
+
+def check_features(checkpoint, features, folder):
+    """Refuse features that aren't what the model was trained on: of another dimension, or made by another extractor.
+
+    features is a data.features.Features, folder where it lies; an extractor.npz there tells what made them. Equal numbers of
+    unequal kinds would give fluent sentences about nothing, so kinds must be known to be the same, or unknown on both sides
+    (as with the published VGG features).
+    """
+    if features.dimension != checkpoint.image_dimension:
+        raise UserError(f"{checkpoint.path} was trained on {checkpoint.image_dimension}-number features; {features.path} has "
+                        f"{features.dimension}. Extract the same kind, or take another checkpoint")
+    own = (checkpoint.extractor or {}).get("fingerprint")
+    found, record = None, pathlib.Path(folder) / "extractor.npz"
+    if record.is_file():
+        from neuraltalk.vision.extractors import load_extractor
+
+        found = load_extractor(record).fingerprint
+    if own == found:
+        return
+    if own is None:
+        raise UserError(f"{record} made {features.path.name}, but {checkpoint.path} was trained on features from elsewhere; take a "
+                        "checkpoint that was trained on this kind, or other features")
+    made = f"was made by another extractor ({found[:12]})" if found else "doesn't tell what made it (there is no extractor.npz beside it)"
+    raise UserError(f"{features.path} {made}, and {checkpoint.path} needs its own ({own[:12]}); move the file away and the features are "
+                    "extracted from the pictures")
+
+
+def own_extractor(checkpoint):
+    """The extractor that a checkpoint carries, or None."""
+    if checkpoint.extractor is None:
+        return None
+    from neuraltalk.vision.extractors import extractor_from_state
+
+    extractor = extractor_from_state(checkpoint.extractor)
+    if extractor.dimension != checkpoint.image_dimension:
+        raise UserError(f"{checkpoint.path}: its extractor gives {extractor.dimension} numbers, its model takes {checkpoint.image_dimension}; "
+                        "the file is damaged, take another checkpoint")
+    return extractor
+
+
+def extract(extractor, paths):
+    """Features of the pictures that can be read -> (features (N, D) float32, their positions in `paths`). The others are told."""
+    import numpy as np
+
+    rows, readable = [], []
+    with console.Progress(len(paths), "features: picture", "picture") as progress:
+        for position, path in enumerate(paths):
+            try:
+                rows.append(extractor.features([path])[0])
+                readable.append(position)
+            except UserError as fault:
+                progress.say(f"skipped: {fault}")
+            progress.update(position + 1)
+    return np.stack(rows) if rows else np.zeros((0, extractor.dimension), np.float32), readable
+
+
+def describe_images(captioner, features, options):
+    """Captions of all rows of `features`: beam_search with a progress bar."""
+    from neuraltalk.decode.beam_search import beam_search
+
+    with console.Progress(len(features), "captions: image", "image") as progress:
+        # Kernels are compiled at the first image unless they were before. It takes seconds: say so if it does.
+        timer = threading.Timer(2.0, progress.say, ["compiling kernels, once ..."])
+        timer.daemon = True
+        timer.start()
+
+        def watch(done):
+            timer.cancel()
+            progress.update(done)
+
+        try:
+            return beam_search(captioner, features, options.beam_size, options.max_length, options.nbest,
+                               options.length_normalization, watch)
+        finally:
+            timer.cancel()
+
+
+def blob(img_path, captions, vocabulary, references=(), imgid=None):
+    """One image's entry of a result_struct: the original's keys, and under "candidates" all captions that were kept."""
+    candidates = [{"text": " ".join(vocabulary.decode(caption.words)), "logprob": caption.log_probability} for caption in captions]
+    return {
+        "img_path": pathlib.PurePath(img_path).as_posix(),
+        "candidate": candidates[0],
+        "references": [{"text": text} for text in references],
+        "imgid": imgid,
+        **({"candidates": candidates} if len(candidates) > 1 else {}),
+    }
+
+
+def result_struct(options, checkpoint, blobs, gtppl=None):
+    """The whole result in the original's schema; gtppl is the perplexity of the true sentences, where there are any."""
+    return {"params": _plain(options), "checkpoint_params": _plain(checkpoint.params), "imgblobs": blobs, "gtppl": gtppl}
+
+
+def _plain(options):
+    """Options (a namespace or dict) as JSON can hold them."""
+    values = options if isinstance(options, dict) else vars(options)
+    return json.loads(json.dumps({str(key): value for key, value in values.items()}, default=str))
+
+
+def check_output_folder(folder, option="--output"):
+    """Make `folder` and refuse it if nothing can be written there, before any work."""
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise UserError(f"{folder}: can't write there ({fault.strerror}); choose another folder with {option}") from None
+
+
+def write_result(result, json_path, page_path, title, picture_folder, options, figures=(), notes=()):
+    """Write the result_struct and its page, each whole or not at all."""
+    from neuraltalk.pages.captions import captions_page
+
+    text = json.dumps(result, ensure_ascii=False, indent=1)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a file name that isn't UTF-8: JSON can still spell it, in ASCII
+        text = json.dumps(result, indent=1)
+    write_text(json_path, text)
+    with console.Progress(len(result["imgblobs"]), "page: picture") as progress:
+        page = captions_page(result, title, picture_folder, pathlib.Path(page_path).parent, figures, notes, options.page_pictures,
+                             progress.update)
+    write_text(page_path, page)
+
+
+def search_note(checkpoint, options):
+    """One line for the page: what wrote the sentences, and how."""
+    beams = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
+    epoch = f", epoch {checkpoint.epoch:.2f}" if checkpoint.epoch else ""
+    return f"Written by {os.fspath(checkpoint.path)} ({checkpoint.options.generator}{epoch}), {beams}."
+
+
+def load_truth(folder):
+    """file name -> scene, if `folder` has the embedded pictures' scenes.json; else None."""
+    path = pathlib.Path(folder) / "scenes.json"
+    if not path.is_file():
+        return None
+    try:
+        return {scene["filename"]: scene for scene in json.loads(path.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError, KeyError) as fault:
+        raise UserError(f"{path}: not the truth of embedded pictures ({type(fault).__name__}: {fault}); build them again or move it away") from None
+
+
+def judge_blobs(blobs, truth):
+    """Write "verdict" into each blob whose picture's truth is known. Returns [(verdict, shows a held-out combination)]."""
+    from neuraltalk.data.scenes.judge import judge
+
+    verdicts = []
+    for entry in blobs:
+        scene = truth.get(pathlib.PurePosixPath(entry["img_path"]).name)
+        if scene is not None:
+            entry["verdict"] = judge(entry["candidate"]["text"].split(), scene)
+            verdicts.append((entry["verdict"], bool(scene.get("held_out"))))
+    return verdicts
+
+
+def true_share(verdicts):
+    """The share (0..1) of judged captions that are true."""
+    return sum(verdict == "true" for verdict, _ in verdicts) / len(verdicts)

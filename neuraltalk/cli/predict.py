@@ -1,0 +1,160 @@
+"""`python predict_on_images.py`, `neuraltalk predict`: from a folder of pictures to a page of captions."""
+
+import pathlib
+
+from neuraltalk.cli import captioning, console
+from neuraltalk.errors import UserError
+
+MANUAL = """Describe the pictures in a folder, print the sentences and write a page that shows them.
+
+After `python driver.py` a run that ends within seconds, on pictures the model never saw:
+
+    python predict_on_images.py
+
+Your own pictures, in any format:
+
+    python predict_on_images.py cv/scenes_lstm_baseline.p -r ~/photos --nbest 3
+
+Features are computed from the pixels by the extractor that the checkpoint carries. A checkpoint trained on
+features from elsewhere (VGG, as the original) needs a feature file in the folder, vgg_feats.mat or the like; its columns
+follow the lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name. With
+tasks.txt only the pictures that it lists are described, in its order."""
+
+EPILOG = """Writes result_struct.json (the original's schema) and result.html into the folder of pictures, or --output.
+Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
+
+
+def build_parser():
+    """The options of predict_on_images.py."""
+    parser = captioning.Parser(description=MANUAL, epilog=EPILOG, formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
+                               allow_abbrev=False)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)")
+    files = parser.add_argument_group("pictures and files")
+    files.add_argument("-r", "--root_path", metavar="FOLDER", help="the pictures (default: data/scenes/unseen, embedded pictures of no split)")
+    files.add_argument("-o", "--output", metavar="FOLDER", help="where the result goes (default: beside the pictures; results/ if that can't be written)")
+    captioning.add_page_option(files)
+    captioning.add_search_options(parser)
+    return parser
+
+
+@console.command
+def main(argv=None):
+    """Describe pictures. Returns 0, or raises UserError."""
+    options = build_parser().parse_args(argv)
+    captioning.check_search_options(options)
+    root = pictures_folder(options.root_path)
+    checkpoint = captioning.open_checkpoint(options.checkpoint)
+    paths, features = gather(root, checkpoint)
+    output = output_folder(root, options.output)
+
+    if features is None:
+        features, readable = captioning.extract(captioning.own_extractor(checkpoint), paths)
+        paths = [paths[position] for position in readable]
+        if not paths:
+            raise UserError(f"{root}: none of its pictures could be read (see above)")
+    captions = captioning.describe_images(checkpoint.captioner(), features, options)
+    blobs = [captioning.blob(path.relative_to(root), found, checkpoint.vocabulary, imgid=number)
+             for number, (path, found) in enumerate(zip(paths, captions, strict=True))]
+    truth = captioning.load_truth(root)
+    verdicts = captioning.judge_blobs(blobs, truth) if truth else []
+    show(blobs)
+
+    figures = [("pictures", f"{len(blobs):,}")]
+    if verdicts:
+        figures.append(("true captions", f"{100 * captioning.true_share(verdicts):.0f} %"))
+    result = captioning.result_struct(options, checkpoint, blobs)
+    page = output / "result.html"
+    captioning.write_result(result, output / "result_struct.json", page, f"What is in {root.resolve().name}?", root, options, figures,
+                            [captioning.search_note(checkpoint, options)])
+    if verdicts:
+        true = sum(verdict == "true" for verdict, _ in verdicts)
+        console.say(f"{true} of {len(verdicts)} captions are true of their pictures")
+    console.say(f"page        {page}  (open it in a browser)")
+    return 0
+
+
+def pictures_folder(given):
+    """The folder of pictures, checked."""
+    if given is not None:
+        root = pathlib.Path(given).expanduser()
+        if not root.is_dir():
+            raise UserError(f"{root}: no such folder; give the folder that holds the pictures")
+        return root
+    root = captioning.DATA / "scenes" / "unseen"
+    if not root.is_dir():
+        raise UserError(f"{root}: the embedded pictures aren't drawn yet; run python driver.py first, or name a folder of pictures with -r")
+    return root
+
+
+def gather(root, checkpoint):
+    """What to describe -> (paths, features (N, D) or None if they are to be extracted). Everything checked."""
+    from neuraltalk.data.features import NAMES, open_features
+    from neuraltalk.vision.pictures import list_pictures
+
+    tasks = root / "tasks.txt"
+    paths = read_tasks(tasks) if tasks.is_file() else list_pictures(root)
+    if not paths:
+        raise UserError(f"{root}: no pictures there; give a folder with some (-r)")
+    if any((root / name).is_file() for name in NAMES):
+        features = open_features(root, images=len(paths))
+        captioning.check_features(checkpoint, features, root)
+        return paths, features.rows(range(len(paths)))
+    if checkpoint.extractor is None:
+        raise UserError(f"{checkpoint.path} was trained on features from elsewhere and can't extract them; put theirs into {root} as "
+                        f"{NAMES[0]} ({checkpoint.image_dimension} numbers a picture), or take a checkpoint that carries its extractor")
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"{tasks}: {missing[0].name} isn't in {root}" + (f", nor are {len(missing) - 1} others" if missing[1:] else "")
+                        + "; correct the list, or remove it to describe all pictures there")
+    return paths, None
+
+
+def read_tasks(path):
+    """The pictures that a tasks.txt lists, one file name a line; blank lines don't count."""
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text in UTF-8; expected one file name a line") from None
+    names = [name for name in names if name]
+    for name in names:
+        pure = pathlib.PurePath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
+            raise UserError(f"{path}: {name!r} is outside the folder; expected file names within {path.parent}")
+    return [path.parent / name for name in names]
+
+
+def output_folder(root, given):
+    """Where the result goes, known to be writable."""
+    if given is not None:
+        output = pathlib.Path(given).expanduser()
+        captioning.check_output_folder(output)
+        return output
+    try:
+        captioning.check_output_folder(root)
+        return root
+    except UserError:
+        output = pathlib.Path("results")
+        captioning.check_output_folder(output)
+        console.say(f"{root} can't be written, so the result goes to {output}")
+        return output
+
+
+def show(blobs):
+    """The sentences on stdout, a line each: file name, sentence."""
+    width = min(max(len(entry["img_path"]) for entry in blobs), 40)
+    for entry in blobs:
+        for rank, candidate in enumerate(entry.get("candidates", [entry["candidate"]])):
+            name = entry["img_path"] if rank == 0 else ""
+            verdict = f"   ({entry['verdict']})" if rank == 0 and entry.get("verdict", "true") != "true" else ""
+            print(f"{_printable(name):<{width}}  {candidate['text'] or '(no words)'}{verdict}")
+
+
+def _printable(name):
+    """A file name without what would move the cursor or break the line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())
