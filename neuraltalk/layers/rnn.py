@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.layers import kinks
+
 
 class RNNCache(NamedTuple):
     sizes: np.ndarray
@@ -23,6 +25,7 @@ def rnn_step(a, h_previous, Whh, bhh):
     h = h_previous @ Whh                                    # (N, H)
     h += a
     h += bhh
+    kinks.note(h)
     return np.maximum(h, 0, out=h)
 
 

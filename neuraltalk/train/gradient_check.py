@@ -1,0 +1,120 @@
+"""Is the backward pass the derivative of the forward pass? Every coordinate, by central differences.
+
+    D(h) = (f(x + h) - f(x - h)) / 2h           its error falls with h^2
+    numeric = (4 D(h) - D(2h)) / 3,  h = 1e-4   the h^2 cancels (Richardson): right to some 1e-12, small gradients too
+    error = |analytic - numeric| / max(1e-8, |analytic| + |numeric|)
+
+In float64, with dropout on: each evaluation draws its masks from a generator of the same seed, so they are frozen. A
+coordinate whose nudges fall on different sides of a rectifier's kink has no central difference; the check then fails
+with `KinkCrossed` and the caller takes another seed, rather than a looser bound.
+
+`python driver.py --do_grad_check 1` prints the check of a whole model.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.layers import kinks
+
+STEP = 1e-4
+MODEL_BOUND = 1e-5                  # of the error, for whole models; a single layer has to stay below 1e-7
+FLOOR = 1e-8
+
+
+class KinkCrossed(Exception):
+    """A nudge changed the side of a rectifier: not a fault of the gradient, but no test of it either."""
+
+
+class Worst(NamedTuple):
+    """The coordinate of an array with the largest error."""
+
+    index: tuple
+    analytic: float
+    numeric: float
+    error: float
+
+
+def check_gradient(f, x, dx, step=STEP):
+    """Hold the analytic gradient dx against differences of f() at every coordinate of x.
+
+    Arguments: f, a function without arguments that reads x and gives the cost, or an array of the cost's summands (whose
+    differences lose fewer digits than the difference of their sums); x, a float64 array, nudged in place and put back; dx,
+    the gradient in x's shape.
+    Returns: the Worst coordinate. Raises: KinkCrossed.
+    """
+    worst = Worst((), 0.0, 0.0, 0.0)
+    for index in np.ndindex(x.shape):
+        kept, values, sides = x[index], [], set()
+        for nudge in (-2 * step, -step, step, 2 * step):
+            x[index] = kept + nudge
+            with kinks.recording() as pattern:
+                values.append(f())
+            sides.add(tuple(pattern))
+        x[index] = kept
+        if len(sides) > 1:
+            raise KinkCrossed(f"at {index}")
+        wide, narrow = np.sum(values[3] - values[0]) / (4 * step), np.sum(values[2] - values[1]) / (2 * step)
+        numeric = (4 * narrow - wide) / 3
+        error = abs(dx[index] - numeric) / max(FLOOR, abs(dx[index]) + abs(numeric))
+        if not error <= worst.error:                        # a NaN is worse than anything
+            worst = Worst(index, float(dx[index]), float(numeric), float(error))
+    return worst
+
+
+def toy_problem(options, rng, image_dimension=6, vocabulary_size=7, images=4):
+    """A small captioner with weights near 0.5 of both signs, and a batch of sentences of unequal length (one of them empty)."""
+    from neuraltalk.data.batches import Batch, pack_sentences
+    from neuraltalk.models.captioner import Captioner
+
+    captioner = Captioner.initialise(options, image_dimension, np.zeros(vocabulary_size), rng, dtype=np.float64)
+    for array in captioner.params.values():
+        array[...] = rng.uniform(0.3, 0.7, size=array.shape) * rng.choice([-1, 1], size=array.shape)
+    lengths = [3, 0, 5, 2][:images]
+    packed = pack_sentences([rng.integers(1, vocabulary_size, size=n).tolist() for n in lengths])
+    return captioner, Batch(rng.uniform(0.2, 1, size=(images, image_dimension)), packed)
+
+
+def check_model(options, seed=0, tries=20):
+    """Check a toy captioner with these CaptionerOptions, its sizes made small -> {parameter: (shape, Worst)}, the seed used.
+
+    The gradients are of the total cost, dropout and penalty included.
+    """
+    lstm = options.generator == "lstm"
+    options = dataclasses.replace(options, word_encoding_size=4, hidden_size=5, image_encoding_size=4 if lstm else 5,
+                                  regc=max(options.regc, 0.01))
+    for attempt in range(seed, seed + tries):
+        captioner, batch = toy_problem(options, np.random.default_rng(attempt))
+
+        def cost():
+            return captioner.loss(batch, np.random.default_rng(attempt)).total_cost
+
+        grads = captioner.loss(batch, np.random.default_rng(attempt)).grads
+        try:
+            return {name: (w.shape, check_gradient(cost, w, grads[name])) for name, w in captioner.params.items()}, attempt
+        except KinkCrossed:
+            continue
+    raise RuntimeError(f"a nudge crossed a kink with each of {tries} seeds")
+
+
+def run(options, stream):
+    """Print the check of the model that the training options describe, for a person to read; True if it passed."""
+    from neuraltalk.models.captioner import GENERATORS, CaptionerOptions
+
+    options = CaptionerOptions.of(options)
+    GENERATORS[options.generator].check_sizes(options)
+    results, seed = check_model(options)
+    print(f"Gradient check of the {options.generator} captioner at toy size: every coordinate of every parameter, float64,\n"
+          f"dropout {options.drop_prob_encoder:g} / {options.drop_prob_decoder:g} with frozen masks, seed {seed}. Error = |analytic - numeric| / "
+          f"max({FLOOR:g}, |analytic| + |numeric|).\n", file=stream)
+    print(f"{'parameter':<10} {'shape':<10} {'worst at':<10} {'analytic':>14} {'numeric':>14} {'error':>9}", file=stream)
+    passed = True
+    for name, (shape, worst) in results.items():
+        good = worst.error < MODEL_BOUND
+        passed = passed and good
+        index = ", ".join(map(str, worst.index))
+        print(f"{name:<10} {' x '.join(map(str, shape)):<10} {index:<10} {worst.analytic:>14.9f} {worst.numeric:>14.9f} "
+              f"{worst.error:>9.1e}{'' if good else '  WRONG'}", file=stream)
+    print(f"\n{'passed' if passed else 'FAILED'}: the largest error may be {MODEL_BOUND:g}", file=stream)
+    return passed

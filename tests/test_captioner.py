@@ -1,0 +1,98 @@
+"""The model as a whole: its start, its learning, its steps, and the options it refuses."""
+
+import numpy as np
+import pytest
+
+from neuraltalk.data.batches import Batch, pack_sentences
+from neuraltalk.errors import UserError
+from neuraltalk.models.captioner import Captioner, CaptionerOptions, check_parameters
+from neuraltalk.train.solver import Solver
+
+
+def small(generator="lstm", **options):
+    return CaptionerOptions(generator=generator, image_encoding_size=12, word_encoding_size=12, hidden_size=12, **options)
+
+
+def some_batch(rng, V=9):
+    sentences = [[1, 2, 3], [4, 5], [6, 7, 8, 1, 2], [3, 3], []]
+    packed = pack_sentences(sentences)
+    return Batch(rng.standard_normal((5, 20)).astype(np.float32), packed), sentences
+
+
+@pytest.mark.parametrize("generator", ["lstm", "rnn"])
+def test_first_loss_is_near_log_V(generator):
+    rng = np.random.default_rng(0)
+    batch, _ = some_batch(rng)
+    loss = Captioner.initialise(small(generator), 20, np.zeros(9), rng).loss(batch)
+    assert -loss.log_likelihood / loss.words == pytest.approx(np.log(9), rel=0.1)
+    assert loss.words == sum(len(s) + 1 for s in [[1, 2, 3], [4, 5], [6, 7, 8, 1, 2], [3, 3], []])
+
+
+@pytest.mark.parametrize("generator", ["lstm", "rnn"])
+def test_memorises_a_tiny_set(generator):
+    rng = np.random.default_rng(1)
+    batch, sentences = some_batch(rng)
+    options = small(generator, drop_prob_encoder=0.0, drop_prob_decoder=0.0)
+    captioner, solver = Captioner.initialise(options, 20, np.zeros(9), rng), Solver("adam")
+    for _ in range(300):
+        solver.step(captioner.params, captioner.loss(batch).grads, 0.01)
+    assert captioner.loss(batch).loss_cost < 0.05
+    state, words = captioner.begin(batch.features), np.zeros(5, dtype=int)
+    said = [[] for _ in range(5)]
+    for _ in range(6):              # greedy, without a beam search
+        scores, state = captioner.advance(state, words)
+        words = scores.argmax(axis=1)
+        for k in range(5):
+            said[k].append(int(words[k]))
+    for place, k in enumerate(batch.sentences.order):
+        assert said[place][:len(sentences[k]) + 1] == [*sentences[k], 0]
+
+
+@pytest.mark.parametrize("options", [small(), small(tanhC_version=1), small("rnn"), small("rnn", rnn_feed_once=1, rnn_relu_encoders=1)])
+def test_step_by_step_equals_the_batch(options):
+    rng = np.random.default_rng(2)
+    batch, _ = some_batch(rng)
+    captioner = Captioner.initialise(options, 20, rng.standard_normal(9), rng, dtype=np.float64)
+    whole, (inputs, _, sizes, _) = captioner.scores(batch), batch.sentences
+    state, start = captioner.begin(batch.features), 0
+    for n in sizes:
+        scores, state = captioner.advance(tuple(array[:n] for array in state), inputs[start:start + n])
+        np.testing.assert_allclose(scores, whole[start:start + n], rtol=1e-6, atol=1e-9)
+        start += n
+
+
+def test_float32_stays_float32_and_near_float64():
+    losses = {}
+    for dtype in (np.float32, np.float64):
+        rng = np.random.default_rng(3)
+        batch, _ = some_batch(rng)
+        loss = Captioner.initialise(small(), 20, np.zeros(9), rng, dtype=dtype).loss(batch, np.random.default_rng(4))
+        assert {array.dtype.type for array in loss.grads.values()} == {dtype}
+        losses[dtype] = loss.total_cost
+    assert losses[np.float32] == pytest.approx(losses[np.float64], rel=1e-5)
+
+
+def test_the_penalty_covers_the_weight_matrices_only():
+    rng = np.random.default_rng(5)
+    batch, _ = some_batch(rng)
+    captioner = Captioner.initialise(small(regc=2.0), 20, np.zeros(9), rng, dtype=np.float64)
+    squares = sum((captioner.params[name] ** 2).sum() for name in ("We", "Ws", "WLSTM", "Wd"))
+    assert captioner.loss(batch).reg_cost == pytest.approx(2.0 / 2 * squares / 5, rel=1e-12)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    for options, fault in ((CaptionerOptions(word_encoding_size=8), "same input"),
+                           (CaptionerOptions(generator="rnn", hidden_size=8), "hidden state")):
+        with pytest.raises(UserError, match=fault):
+            Captioner.initialise(options, 20, np.zeros(9), np.random.default_rng(0))
+    Captioner.initialise(CaptionerOptions(hidden_size=8), 20, np.zeros(9), np.random.default_rng(0))
+    Captioner.initialise(CaptionerOptions(generator="rnn", word_encoding_size=8), 20, np.zeros(9), np.random.default_rng(0))
+
+
+def test_parameters_of_other_shapes_are_refused():
+    captioner = Captioner.initialise(small(), 20, np.zeros(9), np.random.default_rng(0))
+    check_parameters(small(), captioner.params, "a.p")
+    with pytest.raises(UserError, match=r"a\.p: model array 'Wd' has shape \(12, 8\)"):
+        check_parameters(small(), {**captioner.params, "Wd": captioner.params["Wd"][:, 1:]}, "a.p")
+    with pytest.raises(UserError, match="no array 'We'"):
+        check_parameters(small(), {}, "a.p")
