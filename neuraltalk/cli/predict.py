@@ -64,7 +64,8 @@ def main(argv=None):
         figures.append(("true captions", f"{100 * captioning.true_share(verdicts):.0f} %"))
     result = captioning.result_struct(options, checkpoint, blobs)
     page = output / "result.html"
-    captioning.write_result(result, output / "result_struct.json", page, f"What is in {root.resolve().name}?", root, options, figures,
+    title = "Pictures never seen in training" if options.root_path is None else f"Captions for {root.resolve().name}"
+    captioning.write_result(result, output / "result_struct.json", page, title, root, options, figures,
                             [captioning.search_note(checkpoint, options)])
     if verdicts:
         true = sum(verdict == "true" for verdict, _ in verdicts)

@@ -1,0 +1,183 @@
+"""The captions page: everything shown, nothing taken for markup, nothing fetched; in a browser where there is one."""
+
+import base64
+import html.parser
+import io
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+from PIL import Image
+
+from neuraltalk.pages.captions import captions_page
+from neuraltalk.pages.html import escape, link, page
+from neuraltalk.pages.thumbnails import thumbnail
+
+HOSTILE = [
+    "<script>document.title = 'taken'</script>",
+    "\"><img src=x onerror=document.title='taken'>",
+    "</style></title></p></article> & &lt; &amp;",
+    "' onmouseover='alert(1)",
+    "\u202egnp.exe \u05d0\u05d1\u05d2 \u0627\u0644\u0639\u0631\u0628\u064a\u0629",
+    "caf\u00e9 \U0001f600\u200d\U0001f525 \u4e2d\u6587",
+    "a\tb\nc\x00d\x1b[31m",
+]
+VOID = {"meta", "img", "input", "br", "link", "hr"}
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects the elements and texts of a page, and checks that every element is closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.texts.append(data)
+
+    def all(self, tag, name=None):
+        found = [attributes for element, attributes in self.elements if element == tag]
+        return found if name is None else [attributes[name] for attributes in found if name in attributes]
+
+
+def result(*captions, **more):
+    return {"imgblobs": [{"img_path": f"{k}.png", "candidate": {"text": text, "logprob": -1.5 - k}, "references": [], **more}
+                         for k, text in enumerate(captions)]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for k in range(3):
+        Image.new("RGB", (40, 30), (80 * k, 100, 150)).save(tmp_path / f"{k}.png")
+    return tmp_path
+
+
+def test_page_shows_everything(folder):
+    document = result("a dog", "a cat", candidates=[{"text": "a dog", "logprob": -1.5}, {"text": "two dogs", "logprob": -2.25}],
+                      verdict="true")
+    document["imgblobs"][0]["references"] = [{"text": "the dog of a person"}, {"text": "a brown dog"}]
+    text = captions_page(document, "My title", folder, folder, [("BLEU-4", "17.0")], ["a note"])
+    shown = " ".join(Reader(text).texts)
+    for part in ("My title", "a note", "BLEU-4", "17.0", "a dog", "two dogs", "\u22122.25", "the dog of a person", "a brown dog", "\u2713 true",
+                 "People wrote (2)", "Other sentences (1)", "1.png", "2 pictures"):
+        assert part in shown
+    assert text.startswith("<!DOCTYPE html>") and '<html lang="en">' in text
+
+
+def test_page_is_one_file_that_fetches_nothing(folder):
+    text = captions_page(result("a", "b", "c"), "t", folder, folder)
+    reader = Reader(text)
+    sources = reader.all("img", "src")
+    assert len(sources) == 3 and all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    picture = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
+    assert picture.size == (40, 30)
+    assert not reader.all("link") and not reader.all("script", "src") and not reader.all("a") and not reader.all("iframe")
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "default-src 'none'; img-src data:;" in reader.all("meta", "content")[0]
+    assert all(attributes["loading"] == "lazy" and attributes["alt"] for attributes in reader.all("img"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(folder, text):
+    plain, attacked = result("a"), result(text, candidates=[{"text": text, "logprob": -1}] * 2, verdict=text)
+    attacked["imgblobs"][0].update(img_path=text, references=[{"text": text}])
+    plain["imgblobs"][0].update(candidates=[{"text": "a", "logprob": -1}] * 2, references=[{"text": "a"}], verdict="other")
+    reader = Reader(captions_page(attacked, text, folder, folder, [(text, text)], [text]))
+    harmless = Reader(captions_page(plain, "t", folder, folder, [("a", "b")], ["c"]))
+    tags = [tag for tag, _ in reader.elements]
+    without_picture = [tag for tag, _ in harmless.elements if tag != "img"]
+    assert [tag for tag in tags if tag != "span"] == [tag for tag in without_picture if tag != "span"]
+    assert not [attributes for _, attributes in reader.elements if any(name.startswith("on") and name != "onsubmit" for name in attributes)]
+    shown = " ".join(reader.texts)
+    kept = "".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in text)
+    assert shown.count(kept) >= 5
+
+
+def test_hostile_file_names_are_found_and_quoted(tmp_path):
+    names = ["a b'c#d?e%20&.png", "\u00e9\U0001f600.png", "<b>\".png" if pathlib.os.name != "nt" else "x.png"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    document = {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in names]}
+    reader = Reader(captions_page(document, "t", tmp_path, tmp_path, pictures="linked"))
+    assert reader.all("img", "src") == [link(name) for name in names]
+    assert link("a b'c#d?e%20&.png") == "a%20b%27c%23d%3Fe%2520%26.png"
+    assert all(re.fullmatch(r"[\w%./~-]+", source) for source in reader.all("img", "src"))
+
+
+def test_linked_pictures_are_relative_to_the_page(folder):
+    (folder / "pages").mkdir()
+    reader = Reader(captions_page(result("a"), "t", folder, folder / "pages", pictures="linked"))
+    assert reader.all("img", "src") == ["../0.png"]
+
+
+def test_pictures_that_are_missing_broken_or_unwanted_leave_a_frame(folder):
+    (folder / "1.png").write_bytes(b"not a picture")
+    text = captions_page({"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in ("none.png", "1.png")]},
+                         "t", folder, folder)
+    assert Reader(text).all("img") == [] and text.count("no picture here") == 2
+    assert Reader(captions_page(result("a"), "t", folder, folder, pictures="none")).all("img") == []
+    with pytest.raises(ValueError, match="pictures is 'big'"):
+        captions_page(result("a"), "t", folder, folder, pictures="big")
+
+
+def test_old_results_without_our_keys_open(folder):
+    """The original wrote no log probability for some images and no references for others."""
+    old = {"params": {}, "checkpoint_params": {}, "imgblobs": [{"img_path": "0.png", "candidate": {"text": "", "logprob": None}},
+                                                               {"img_path": "1.png", "candidate": {"text": "a dog"}, "references": None}]}
+    shown = " ".join(Reader(captions_page(json.loads(json.dumps(old)), "t", folder, folder)).texts)
+    assert "(no words)" in shown and "a dog" in shown
+    assert "0 pictures" in " ".join(Reader(captions_page({"imgblobs": []}, "t", folder, folder)).texts)
+
+
+def test_thumbnails_shrink_but_never_grow():
+    url, width, height = thumbnail(Image.new("RGB", (2000, 1000)))
+    assert (width, height) == (360, 180) and len(url) < 20000
+    assert thumbnail(Image.new("RGB", (20, 10)))[1:] == (20, 10)
+
+
+def test_escape_and_frame():
+    assert escape("<a href='x'>\"&\n\x00") == "&lt;a href=&#x27;x&#x27;&gt;&quot;&amp;  "
+    assert "<title>&lt;x&gt;</title>" in page("<x>", "<p>body</p>")
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser(folder):
+    """Hostile texts do nothing, the script runs without a word on the console: it orders, finds and counts."""
+    text = captions_page(result(*HOSTILE[:3]), "calm", folder, folder)
+    clicks = """<script>
+      document.getElementById("order").value = "worst";
+      document.getElementById("order").dispatchEvent(new Event("change"));
+      document.getElementById("find").value = "onerror";
+      document.getElementById("find").dispatchEvent(new Event("input"));
+      setTimeout(() => {
+        document.body.dataset.order = [...document.querySelectorAll(".card")].map((card) => card.dataset.number).join();
+        document.body.dataset.shown = [...document.querySelectorAll(".card:not([hidden])")].map((card) => card.dataset.number).join();
+        document.body.dataset.loaded = [...document.images].every((image) => image.complete && image.naturalWidth === 40);
+      }, 200);
+    </script></body>"""
+    (folder / "page.html").write_text(text.replace("</body>", clicks), encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000",
+               f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "page.html").as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False)
+    assert "CONSOLE" not in run.stderr, run.stderr
+    assert "<title>calm</title>" in run.stdout
+    assert 'data-order="2,1,0"' in run.stdout and 'data-shown="1"' in run.stdout and 'data-loaded="true"' in run.stdout
+    assert ">1 of 3 pictures</output>" in run.stdout
