@@ -21,7 +21,9 @@ def pack_with_loops(sentences):
     return inputs, targets, sizes, order
 
 
-@pytest.mark.parametrize("sentences", [[[1, 2, 3], [4, 5], []], [[]], [[7]], [[], []], [[1, 2], [3, 4], [5, 6, 7], [], [8, 9]]])
+@pytest.mark.parametrize(
+    "sentences", [[[1, 2, 3], [4, 5], []], [[]], [[7]], [[], []], [[1, 2], [3, 4], [5, 6, 7], [], [8, 9]]]
+)
 def test_packing_matches_the_loop(sentences):
     packed = pack_sentences(sentences)
     assert tuple(part.tolist() for part in packed) == pack_with_loops(sentences)
@@ -67,7 +69,7 @@ def test_each_pass_draws_each_pair_once(pairs, size):
     sampler = PairSampler(pairs, size, np.random.default_rng(0))
     batches = [sampler.draw() for _ in range(3 * pairs)]
     assert {len(batch) for batch in batches} == {min(pairs, size)}
-    drawn = np.concatenate(batches)[:3 * pairs].reshape(3, pairs)
+    drawn = np.concatenate(batches)[: 3 * pairs].reshape(3, pairs)
     assert (np.sort(drawn, axis=1) == np.arange(pairs)).all()
     assert len({tuple(one_pass) for one_pass in drawn}) == 3  # every pass in another order
 

@@ -10,9 +10,17 @@ from neuraltalk.errors import UserError
 
 
 def record(imgid, split="train", sentences=("a dog runs", "the dog"), **more):
-    return {"imgid": imgid, "filename": f"{imgid}.jpg", "split": split, "sentids": [], **more, "sentences": [
-        {"tokens": text.split(), "raw": text.capitalize() + " .", "imgid": imgid, "sentid": 10 * imgid + k}
-        for k, text in enumerate(sentences)]}
+    return {
+        "imgid": imgid,
+        "filename": f"{imgid}.jpg",
+        "split": split,
+        "sentids": [],
+        **more,
+        "sentences": [
+            {"tokens": text.split(), "raw": text.capitalize() + " .", "imgid": imgid, "sentid": 10 * imgid + k}
+            for k, text in enumerate(sentences)
+        ],
+    }
 
 
 def document(*records):
@@ -37,7 +45,9 @@ def test_images_are_read_in_the_order_of_their_imgids(tmp_path):
 
 
 def test_restval_trains(tmp_path):
-    dataset = load_dataset(write(tmp_path, document(record(0), record(1, "restval"), record(2, "val"), record(3, "test"))))
+    dataset = load_dataset(
+        write(tmp_path, document(record(0), record(1, "restval"), record(2, "val"), record(3, "test")))
+    )
     assert [[image.imgid for image in dataset.split(name)] for name in ("train", "val", "test")] == [[0, 1], [2], [3]]
     assert dataset.images[1].split == "restval"
 
@@ -87,18 +97,21 @@ def refused(folder, value, message):
     assert message in line, line
 
 
-@pytest.mark.parametrize("text, message", [
-    ("{", "not JSON: Expecting property name"),
-    ("", "not JSON: Expecting value at line 1, column 1"),
-    ("[1, 2]", 'should be an object with a list "images"'),
-    ('{"images": {}}', 'should be an object with a list "images"'),
-    ('{"images": []}', '"images" is empty'),
-    ('{"images": [3]}', "image 0 should be an object, not 3"),
-    ("[" * 100_000, "not usable JSON"),
-    ('{"images": ' + "9" * 10_000 + "}", "not usable JSON"),
-    ('{"dataset": 3, "images": [{}]}', "'dataset' should be a text, not 3"),
-    ('{"pictures": ["x"], "images": [{}]}', "'pictures' should be a text"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not JSON: Expecting property name"),
+        ("", "not JSON: Expecting value at line 1, column 1"),
+        ("[1, 2]", 'should be an object with a list "images"'),
+        ('{"images": {}}', 'should be an object with a list "images"'),
+        ('{"images": []}', '"images" is empty'),
+        ('{"images": [3]}', "image 0 should be an object, not 3"),
+        ("[" * 100_000, "not usable JSON"),
+        ('{"images": ' + "9" * 10_000 + "}", "not usable JSON"),
+        ('{"dataset": 3, "images": [{}]}', "'dataset' should be a text, not 3"),
+        ('{"pictures": ["x"], "images": [{}]}', "'pictures' should be a text"),
+    ],
+)
 def test_files_that_are_no_dataset(tmp_path, text, message):
     if text.startswith('{"images": 9') and not hasattr(__import__("sys"), "set_int_max_str_digits"):
         message = 'should be an object with a list "images"'
@@ -113,45 +126,57 @@ def test_a_missing_file_and_another_encoding(tmp_path):
         load_dataset(tmp_path)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"imgid": 0}, "image 1 ('1.jpg'): imgid 0 is also that of image 0"),
-    ({"imgid": 3}, "image 1 ('1.jpg'): imgid is 3, but the 3 images should be numbered 0 to 2"),
-    ({"imgid": -1}, "image 1 ('1.jpg'): imgid is -1, but"),
-    ({"imgid": "1"}, "image 1 ('1.jpg'): imgid should be a whole number, not '1'"),
-    ({"imgid": True}, "image 1 ('1.jpg'): imgid should be a whole number, not True"),
-    ({"imgid": None}, "image 1 ('1.jpg'): imgid should be a whole number, not nothing"),
-    ({"split": "dev"}, "image 1 ('1.jpg'): split should be one of train, val, test, restval, not 'dev'"),
-    ({"split": ["train"]}, "image 1 ('1.jpg'): split should be one of"),
-    ({"filename": ""}, "image 1 (''): filename should be the picture's file name, not ''"),
-    ({"filename": 5}, "image 1 (5): filename should be the picture's file name, not 5"),
-    ({"filename": "../x.jpg"}, "filename should stay below the folder of pictures"),
-    ({"filename": "/etc/x.jpg"}, "filename should stay below the folder of pictures"),
-    ({"filename": "C:\\x.jpg"}, "filename should stay below the folder of pictures"),
-    ({"filename": "a\ud800.jpg"}, "filename should be the picture's file name, not 'a\\ud800.jpg'"),
-    ({"filepath": "../other"}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not '../other'"),
-    ({"filepath": None}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not nothing"),
-    ({"sentences": None}, "image 1 ('1.jpg'): sentences should be a list, not nothing"),
-    ({"sentences": ["a dog"]}, "image 1 ('1.jpg'): sentence 0 should be an object, not 'a dog'"),
-    ({"sentences": [{"raw": "A dog."}]}, "image 1 ('1.jpg'): sentence 0: tokens should be a list of words, not nothing"),
-    ({"sentences": [{"tokens": "a dog"}]}, "sentence 0: tokens should be a list of words, not 'a dog'"),
-    ({"sentences": [{"tokens": ["a"]}, {"tokens": []}]}, "image 1 ('1.jpg'): sentence 1: tokens is empty"),
-    ({"sentences": [{"tokens": ["a", 7]}]}, "sentence 0: tokens should be words, not 7"),
-    ({"sentences": [{"tokens": ["a", ["b"]]}]}, "sentence 0: tokens should be words, not ['b']"),
-    ({"sentences": [{"tokens": ["a", " "]}]}, "sentence 0: tokens should be words, not ' '"),
-    ({"sentences": [{"tokens": ["\udfff"]}]}, "sentence 0: tokens should be words, not '\\udfff'"),
-    ({"sentences": [{"tokens": ["a"], "raw": 1}]}, "sentence 0: raw should be a text, not 1"),
-    ({"sentences": [{"tokens": ["a"], "raw": "\ud83d"}]}, "sentence 0: raw should be a text, not '\\ud83d'"),
-    ({"sentences": [{"tokens": ["a"], "sentid": "x"}]}, "sentence 0: sentid should be a whole number, not 'x'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"imgid": 0}, "image 1 ('1.jpg'): imgid 0 is also that of image 0"),
+        ({"imgid": 3}, "image 1 ('1.jpg'): imgid is 3, but the 3 images should be numbered 0 to 2"),
+        ({"imgid": -1}, "image 1 ('1.jpg'): imgid is -1, but"),
+        ({"imgid": "1"}, "image 1 ('1.jpg'): imgid should be a whole number, not '1'"),
+        ({"imgid": True}, "image 1 ('1.jpg'): imgid should be a whole number, not True"),
+        ({"imgid": None}, "image 1 ('1.jpg'): imgid should be a whole number, not nothing"),
+        ({"split": "dev"}, "image 1 ('1.jpg'): split should be one of train, val, test, restval, not 'dev'"),
+        ({"split": ["train"]}, "image 1 ('1.jpg'): split should be one of"),
+        ({"filename": ""}, "image 1 (''): filename should be the picture's file name, not ''"),
+        ({"filename": 5}, "image 1 (5): filename should be the picture's file name, not 5"),
+        ({"filename": "../x.jpg"}, "filename should stay below the folder of pictures"),
+        ({"filename": "/etc/x.jpg"}, "filename should stay below the folder of pictures"),
+        ({"filename": "C:\\x.jpg"}, "filename should stay below the folder of pictures"),
+        ({"filename": "a\ud800.jpg"}, "filename should be the picture's file name, not 'a\\ud800.jpg'"),
+        ({"filepath": "../other"}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not '../other'"),
+        ({"filepath": None}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not nothing"),
+        ({"sentences": None}, "image 1 ('1.jpg'): sentences should be a list, not nothing"),
+        ({"sentences": ["a dog"]}, "image 1 ('1.jpg'): sentence 0 should be an object, not 'a dog'"),
+        (
+            {"sentences": [{"raw": "A dog."}]},
+            "image 1 ('1.jpg'): sentence 0: tokens should be a list of words, not nothing",
+        ),
+        ({"sentences": [{"tokens": "a dog"}]}, "sentence 0: tokens should be a list of words, not 'a dog'"),
+        ({"sentences": [{"tokens": ["a"]}, {"tokens": []}]}, "image 1 ('1.jpg'): sentence 1: tokens is empty"),
+        ({"sentences": [{"tokens": ["a", 7]}]}, "sentence 0: tokens should be words, not 7"),
+        ({"sentences": [{"tokens": ["a", ["b"]]}]}, "sentence 0: tokens should be words, not ['b']"),
+        ({"sentences": [{"tokens": ["a", " "]}]}, "sentence 0: tokens should be words, not ' '"),
+        ({"sentences": [{"tokens": ["\udfff"]}]}, "sentence 0: tokens should be words, not '\\udfff'"),
+        ({"sentences": [{"tokens": ["a"], "raw": 1}]}, "sentence 0: raw should be a text, not 1"),
+        ({"sentences": [{"tokens": ["a"], "raw": "\ud83d"}]}, "sentence 0: raw should be a text, not '\\ud83d'"),
+        ({"sentences": [{"tokens": ["a"], "sentid": "x"}]}, "sentence 0: sentid should be a whole number, not 'x'"),
+    ],
+)
 def test_each_fault_names_the_image_and_the_field(tmp_path, change, message):
     value = document()
     value["images"][1].update(change)
     refused(tmp_path, value, message)
 
 
-@pytest.mark.parametrize("field, message", [
-    ("imgid", "image 1 ('1.jpg'): imgid is missing"), ("split", "image 1 ('1.jpg'): split should be one of"),
-    ("filename", "image 1 ('no filename'): filename should be"), ("sentences", "image 1 ('1.jpg'): sentences should be a list")])
+@pytest.mark.parametrize(
+    "field, message",
+    [
+        ("imgid", "image 1 ('1.jpg'): imgid is missing"),
+        ("split", "image 1 ('1.jpg'): split should be one of"),
+        ("filename", "image 1 ('no filename'): filename should be"),
+        ("sentences", "image 1 ('1.jpg'): sentences should be a list"),
+    ],
+)
 def test_missing_fields(tmp_path, field, message):
     value = document()
     del value["images"][1][field]
@@ -161,7 +186,11 @@ def test_missing_fields(tmp_path, field, message):
 def test_all_faults_can_be_listed():
     value = document(record(0), record(0, "dev"), record(9, sentences=[""]))
     assert [fault.split(": ", 2)[2][:20] for fault in find_faults(value)] == [
-        "imgid 0 is also that", "split should be one ", "imgid is 9, but the ", "sentence 0: tokens i"]
+        "imgid 0 is also that",
+        "split should be one ",
+        "imgid is 9, but the ",
+        "sentence 0: tokens i",
+    ]
 
 
 def test_a_dataset_is_found_by_name_or_path(tmp_path):
@@ -173,7 +202,9 @@ def test_a_dataset_is_found_by_name_or_path(tmp_path):
     other = write(tmp_path / "other", document())
     assert find_dataset("scenes", root) == root / "scenes"
     assert find_dataset(str(other), root) == find_dataset(other, root) == other
-    with pytest.raises(UserError, match=r"no dataset 'coco'; .* has: flickr8k, scenes\. Give one of their names, or a folder"):
+    with pytest.raises(
+        UserError, match=r"no dataset 'coco'; .* has: flickr8k, scenes\. Give one of their names, or a folder"
+    ):
         find_dataset("coco", root)
     with pytest.raises(UserError, match=r"no dataset 'half': the folder .*half has no dataset.json; .* has: flickr8k"):
         find_dataset("half", root)
@@ -184,6 +215,7 @@ def test_a_dataset_is_found_by_name_or_path(tmp_path):
 def test_altered_files_are_read_or_refused(tmp_path):
     """Bytes changed at random give a UserError or a dataset, and never another exception."""
     import random
+
     path = write(tmp_path, document()) / "dataset.json"
     original = path.read_bytes()
     generator = random.Random(0)
@@ -204,6 +236,7 @@ FLICKR8K = pathlib.Path(__file__).resolve().parent.parent / "data" / "flickr8k"
 @pytest.mark.skipif(not FLICKR8K.exists(), reason="Flickr8K isn't here")
 def test_flickr8k():
     from neuraltalk.data.vocabulary import build_vocabulary
+
     dataset = load_dataset(FLICKR8K)
     assert [len(dataset.split(name)) for name in ("train", "val", "test")] == [6000, 1000, 0]
     assert len(build_vocabulary([sentence for image in dataset.split("train") for sentence in image.sentences])) == 2538

@@ -28,8 +28,11 @@ def write(path, matrix, kind):
     """Write an N x D matrix in one of the formats, in the orientation that is usual there."""
     if kind.startswith("mat5"):
         dtype = {"mat5": np.float32, "mat5 double": np.float64, "mat5 compressed": np.float64}[kind]
-        scipy.io.savemat(path, {"other": np.ones((3, 3)), "feats": matrix.T.astype(dtype), "name": "x"},
-                         do_compression=kind == "mat5 compressed")
+        scipy.io.savemat(
+            path,
+            {"other": np.ones((3, 3)), "feats": matrix.T.astype(dtype), "name": "x"},
+            do_compression=kind == "mat5 compressed",
+        )
     elif kind == "mat7.3":
         with h5py.File(path, "w", userblock_size=512) as file:  # HDF5 behind MATLAB's text header
             file.create_dataset("feats", data=matrix.astype(np.float64), chunks=(2, 3), compression="gzip")
@@ -54,9 +57,21 @@ def write(path, matrix, kind):
             file.create_dataset("feats", data=matrix, chunks=(3, 5) if kind == "h5 chunked" else None)
 
 
-KINDS = {"mat5": ".mat", "mat5 double": ".mat", "mat5 compressed": ".mat", "mat7.3": ".mat", "npy": ".npy",
-         "npy double big-endian": ".npy", "npy fortran": ".npy", "npy turned": ".npy", "npz": ".npz", "npz compressed": ".npz",
-         "npz fortran": ".npz", "h5": ".h5", "h5 chunked": ".h5"}
+KINDS = {
+    "mat5": ".mat",
+    "mat5 double": ".mat",
+    "mat5 compressed": ".mat",
+    "mat7.3": ".mat",
+    "npy": ".npy",
+    "npy double big-endian": ".npy",
+    "npy fortran": ".npy",
+    "npy turned": ".npy",
+    "npz": ".npz",
+    "npz compressed": ".npz",
+    "npz fortran": ".npz",
+    "h5": ".h5",
+    "h5 chunked": ".h5",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,8 +87,19 @@ def test_every_format_gives_the_same_rows(tmp_path, matrix, kind):
         features.check()
 
 
-@pytest.mark.parametrize("kind, mapped", [("mat5", True), ("mat5 double", True), ("npy", True), ("h5", True),
-                                          ("mat5 compressed", False), ("mat7.3", False), ("npz", False), ("npy fortran", False)])
+@pytest.mark.parametrize(
+    "kind, mapped",
+    [
+        ("mat5", True),
+        ("mat5 double", True),
+        ("npy", True),
+        ("h5", True),
+        ("mat5 compressed", False),
+        ("mat7.3", False),
+        ("npz", False),
+        ("npy fortran", False),
+    ],
+)
 def test_a_cache_is_made_only_where_rows_cannot_be_mapped(tmp_path, matrix, kind, mapped):
     path = tmp_path / f"features{KINDS[kind]}"
     write(path, matrix, kind)
@@ -152,14 +178,23 @@ def test_matlab_stores_whole_numbers_in_small_types(tmp_path):
     """MATLAB writes a double matrix of small whole numbers as bytes: class double, data of type uint8."""
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
     words = lambda *numbers: np.array(numbers, dtype="<u4").tobytes()
-    body = words(6, 8, 6, 0) + words(5, 8, 2, 3) + words(1, 5) + b"feats\0\0\0" + words(2, 6) + bytes([1, 2, 3, 4, 5, 6, 0, 0])
+    body = (
+        words(6, 8, 6, 0)
+        + words(5, 8, 2, 3)
+        + words(1, 5)
+        + b"feats\0\0\0"
+        + words(2, 6)
+        + bytes([1, 2, 3, 4, 5, 6, 0, 0])
+    )
     (tmp_path / "features.mat").write_bytes(header + words(14, len(body)) + body)
     np.testing.assert_array_equal(scipy.io.loadmat(tmp_path / "features.mat")["feats"], [[1, 3, 5], [2, 4, 6]])
     np.testing.assert_array_equal(open_features(tmp_path).rows([0, 1, 2]), [[1, 2], [3, 4], [5, 6]])
 
 
 def test_another_variable(tmp_path, matrix):
-    scipy.io.savemat(tmp_path / "features.mat", {"feats": matrix.T, "boxes": np.ones((4, N), dtype=np.int32)}, do_compression=True)
+    scipy.io.savemat(
+        tmp_path / "features.mat", {"feats": matrix.T, "boxes": np.ones((4, N), dtype=np.int32)}, do_compression=True
+    )
     assert open_features(tmp_path, variable="boxes").rows([1]).tolist() == [[1, 1, 1, 1]]
     np.testing.assert_array_equal(open_features(tmp_path).rows([1]), matrix[[1]])
 
@@ -180,7 +215,9 @@ def test_orientation_follows_the_images_only_if_the_own_one_does_not_fit(tmp_pat
 
 def test_features_of_another_number_of_images_are_refused(tmp_path, matrix):
     np.save(tmp_path / "features.npy", matrix)
-    with pytest.raises(UserError, match=r"features\.npy: has features of 7 images \(5 numbers each\), but there are 8 images"):
+    with pytest.raises(
+        UserError, match=r"features\.npy: has features of 7 images \(5 numbers each\), but there are 8 images"
+    ):
         check_features(open_features(tmp_path), dataset_of(8))
 
 
@@ -224,13 +261,16 @@ def test_a_missing_variable_lists_those_there(tmp_path, name):
         open_features(tmp_path / name)
 
 
-@pytest.mark.parametrize("value, message", [
-    (np.ones((2, 3, 4)), "should be a matrix of images and features, but its shape is 2 x 3 x 4"),
-    (np.ones((2, 3)) + 1j, "should hold real numbers, not complex"),
-    (np.array(["ab", "cd"]), "should hold real numbers, not"),
-    (np.array([[1, "x"]], dtype=object), "should hold real numbers, not"),
-    (np.ones((0, 3)), "its shape is"),
-])
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        (np.ones((2, 3, 4)), "should be a matrix of images and features, but its shape is 2 x 3 x 4"),
+        (np.ones((2, 3)) + 1j, "should hold real numbers, not complex"),
+        (np.array(["ab", "cd"]), "should hold real numbers, not"),
+        (np.array([[1, "x"]], dtype=object), "should hold real numbers, not"),
+        (np.ones((0, 3)), "its shape is"),
+    ],
+)
 @pytest.mark.parametrize("suffix", [".mat", ".npy", ".npz"])
 def test_what_is_not_a_matrix_of_numbers_is_refused(tmp_path, value, message, suffix):
     path = tmp_path / f"features{suffix}"
@@ -267,7 +307,7 @@ def test_cut_files_are_refused(tmp_path, kind, share):
     whole = np.random.default_rng(0).uniform(0, 9, (N, 100)).astype(np.float32)
     path = tmp_path / f"features{KINDS[kind]}"
     write(path, whole, kind)
-    path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     try:
         rows = open_features(path, images=N).rows(range(N))
     except UserError as error:
@@ -291,11 +331,40 @@ def test_altered_files_are_read_or_refused(tmp_path, kind, matrix):
         path.write_bytes(bytes(data))
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                features = open_features(path)
-                assert features.rows([0]).shape == (1, features.dimension)
+                warnings.simplefilter("error")
+                assert open_features(path).rows([0]).ndim == 2
         except UserError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("kind", ["mat5 compressed", "npz", "npz compressed"])
+def test_checksums_are_compared(tmp_path, kind):
+    """A changed number would be a plausible one: only the checksum tells."""
+    path = tmp_path / f"features{KINDS[kind]}"
+    write(path, np.ones((N, 100), dtype=np.float32), kind)
+    if kind == "mat5 compressed":
+        with open(path, "rb") as file:
+            file.seek(128)
+            end = 0
+            for _ in range(2):  # the second variable is feats
+                end = file.tell() + 8 + int(np.frombuffer(file.read(8), "<u4")[1])
+                file.seek(end)
+        position = end - 1  # in the checksum itself
+    else:
+        position = path.read_bytes().index(b"PK\1\2") + 16  # the checksum in the directory
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="damaged or cut short"):
+        open_features(path).rows([0])
+
+
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path):
+    values = np.ones((2, 2), dtype=np.float64)
+    values.view(np.uint64)[1, 0] = 0x7FF0000000000001
+    np.save(tmp_path / "features.npy", values)
+    with pytest.raises(UserError, match="image 1 "):
+        open_features(tmp_path).rows([1])
 
 
 def test_text_and_folders_are_no_features(tmp_path):

@@ -1,4 +1,4 @@
-"""Making a dataset from people's files: every layout, what is left out and told, and the line that each mistake gives."""
+"""Making a dataset from people's files: every layout, what is left out and told, the line that each mistake gives."""
 
 import json
 import os
@@ -25,39 +25,54 @@ DOGS = [("a.jpg", ["A dog, running.", "One dog"], None), ("b.jpg", ['A "cat"'], 
 
 # Words
 
-@pytest.mark.parametrize("caption, tokens", [
-    ("A black dog is running .", "a black dog is running"),
-    ("A man's T-shirt; it's 2-for-1!", "a mans t shirt its 2 for 1"),
-    ("five o’clock shadow", "five oclock shadow"),
-    ("the players' ball 'quoted'", "the players ball quoted"),
-    ("snake_case & more", "snake case more"),
-    ("Ein HÄSSLICHER Straßenköter", "ein hässlicher straßenköter"),
-    ("e\u0301te\u0301", "été"),  # letters with separate accents are composed
-    ("कुत्ता दौड़ता है।", "कुत्ता दौड़ता है"),
-    ("собака бежит", "собака бежит"),
-    ("🐕 ... !", ""),
-    ("", ""),
-])
+
+@pytest.mark.parametrize(
+    "caption, tokens",
+    [
+        ("A black dog is running .", "a black dog is running"),
+        ("A man's T-shirt; it's 2-for-1!", "a mans t shirt its 2 for 1"),
+        ("five o’clock shadow", "five oclock shadow"),
+        ("the players' ball 'quoted'", "the players ball quoted"),
+        ("snake_case & more", "snake case more"),
+        ("Ein HÄSSLICHER Straßenköter", "ein hässlicher straßenköter"),
+        ("e\u0301te\u0301", "été"),  # letters with separate accents are composed
+        ("कुत्ता दौड़ता है।", "कुत्ता दौड़ता है"),
+        ("собака бежит", "собака бежит"),
+        ("🐕 ... !", ""),
+        ("", ""),
+    ],
+)
 def test_tokens_are_lower_case_letters_and_digits(caption, tokens):
     import unicodedata
+
     assert tokenize(caption) == unicodedata.normalize("NFC", tokens).split()
 
 
 # Reading
 
-@pytest.mark.parametrize("name, text", [
-    ("header.csv", 'image,caption\na.jpg,"A dog, running."\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
-    ("unquoted.csv", 'image,caption\na.jpg,A dog, running.\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
-    ("bare.csv", 'a.jpg,"A dog, running."\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
-    ("bare-unquoted.csv", 'a.jpg,A dog, running.\na.jpg,One dog\nb.jpg,"A ""cat"""'),
-    ("semicolon.csv", 'Caption;Filename\nA dog, running.;a.jpg\nOne dog;a.jpg\n"A ""cat""";b.jpg\n'),
-    ("numbered.csv", 'image_name| comment_number| comment\na.jpg| 0| A dog, running.\na.jpg| 1| One dog\nb.jpg| 0| A "cat"\n'),
-    ("columns.csv", 'a.jpg,"A dog, running.",One dog\nb.jpg,"A ""cat""",\n'),
-    ("named-columns.csv", 'id,file_name,caption_1,caption_2\n1,a.jpg,"A dog, running.",One dog\n2,b.jpg,"A ""cat""",\n'),
-    ("table.tsv", 'filename\tcaption\na.jpg\tA dog, running.\na.jpg\tOne dog\nb.jpg\tA "cat"\n'),
-    ("quoted.tsv", 'a.jpg\tA dog, running.\na.jpg\tOne dog\nb.jpg\t"A ""cat"""\n'),
-    ("Flickr8k.token.txt", 'a.jpg#0\tA dog, running.\na.jpg#1\tOne dog\nb.jpg#0\tA "cat"\n'),
-])
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("header.csv", 'image,caption\na.jpg,"A dog, running."\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
+        ("unquoted.csv", 'image,caption\na.jpg,A dog, running.\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
+        ("bare.csv", 'a.jpg,"A dog, running."\na.jpg,One dog\nb.jpg,"A ""cat"""\n'),
+        ("bare-unquoted.csv", 'a.jpg,A dog, running.\na.jpg,One dog\nb.jpg,"A ""cat"""'),
+        ("semicolon.csv", 'Caption;Filename\nA dog, running.;a.jpg\nOne dog;a.jpg\n"A ""cat""";b.jpg\n'),
+        (
+            "numbered.csv",
+            'image_name| comment_number| comment\na.jpg| 0| A dog, running.\na.jpg| 1| One dog\nb.jpg| 0| A "cat"\n',
+        ),
+        ("columns.csv", 'a.jpg,"A dog, running.",One dog\nb.jpg,"A ""cat""",\n'),
+        (
+            "named-columns.csv",
+            'id,file_name,caption_1,caption_2\n1,a.jpg,"A dog, running.",One dog\n2,b.jpg,"A ""cat""",\n',
+        ),
+        ("table.tsv", 'filename\tcaption\na.jpg\tA dog, running.\na.jpg\tOne dog\nb.jpg\tA "cat"\n'),
+        ("quoted.tsv", 'a.jpg\tA dog, running.\na.jpg\tOne dog\nb.jpg\t"A ""cat"""\n'),
+        ("Flickr8k.token.txt", 'a.jpg#0\tA dog, running.\na.jpg#1\tOne dog\nb.jpg#0\tA "cat"\n'),
+    ],
+)
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_every_layout_reads_the_same(tmp_path, name, text, ends, encoding):
@@ -66,12 +81,16 @@ def test_every_layout_reads_the_same(tmp_path, name, text, ends, encoding):
 
 def test_letters_and_empty_lines(tmp_path):
     assert described(tmp_path / "x.csv", "\n\nhund.jpg,Ein häßlicher Köter\n\n犬.jpg,犬が走る\n\n") == [
-        ("hund.jpg", ["Ein häßlicher Köter"], None), ("犬.jpg", ["犬が走る"], None)]
+        ("hund.jpg", ["Ein häßlicher Köter"], None),
+        ("犬.jpg", ["犬が走る"], None),
+    ]
 
 
 def test_a_quotation_at_the_start_of_a_caption_is_no_quoting_in_tab_files(tmp_path):
     assert described(tmp_path / "x.tsv", 'a.jpg\t"Stop" says a sign\nb.jpg\t"No\n') == [
-        ("a.jpg", ['"Stop" says a sign'], None), ("b.jpg", ['"No'], None)]
+        ("a.jpg", ['"Stop" says a sign'], None),
+        ("b.jpg", ['"No'], None),
+    ]
 
 
 def test_a_split_column(tmp_path):
@@ -79,36 +98,74 @@ def test_a_split_column(tmp_path):
     assert [split for _, _, split in described(tmp_path / "x.csv", text)] == ["train", "val", "test", None]
 
 
-COCO = {"images": [{"id": 7, "file_name": "COCO_val2014_000000000007.jpg"}, {"id": 3, "file_name": "b.jpg"}, {"id": 4, "file_name": "c.jpg"}],
-        "annotations": [{"id": 1, "image_id": 3, "caption": "A cat"}, {"id": 2, "image_id": 7, "caption": "A dog"},
-                        {"id": 5, "image_id": 7, "caption": "One dog "}]}
+COCO = {
+    "images": [
+        {"id": 7, "file_name": "COCO_val2014_000000000007.jpg"},
+        {"id": 3, "file_name": "b.jpg"},
+        {"id": 4, "file_name": "c.jpg"},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 3, "caption": "A cat"},
+        {"id": 2, "image_id": 7, "caption": "A dog"},
+        {"id": 5, "image_id": 7, "caption": "One dog "},
+    ],
+}
 
 
 def test_coco(tmp_path):
     (tmp_path / "captions_val2014.json").write_text(json.dumps(COCO))
     assert read_captions(tmp_path / "captions_val2014.json") == [
-        Described("COCO_val2014_000000000007.jpg", ["A dog", "One dog "], None, 7), Described("b.jpg", ["A cat"], None, 3)]
+        Described("COCO_val2014_000000000007.jpg", ["A dog", "One dog "], None, 7),
+        Described("b.jpg", ["A cat"], None, 3),
+    ]
 
 
-@pytest.mark.parametrize("name, text, message", [
-    ("x.csv", "", "is empty; expected captions"),
-    ("x.csv", "a.jpg\nb.jpg\n", "only one column"),
-    ("x.csv", "image,caption\n", "has a header but no captions"),
-    ("x.csv", 'image,caption\na.jpg,"A dog\nb.jpg,x\n', "line 3: unexpected end of data; quote a caption"),
-    ("x.csv", 'image,caption\na.jpg,"A" dog\n', "line 2: ',' expected after '\"'"),
-    ("x.csv", "caption,image\nA dog, running,a.jpg\n", "line 2 has 3 columns, the header 2: put captions with ',' in quotes"),
-    ("x.csv", "image,caption\n,A dog\n", "line 2: no file name"),
-    ("x.csv", "image,caption,split\na.jpg,A dog,dogs\n", "line 2: no split 'dogs'; expected one of train, val, test, restval"),
-    ("x.csv", "image,caption,split\na.jpg,A dog,val\na.jpg,One,test\n", "line 3: a.jpg is in the split test, but in val before"),
-    ("x.csv", "image,caption\na.jpg," + "x" * 200_000, "line 2: field larger than field limit"),
-    ("x.token.txt", "a.jpg#0\tA dog\nb.jpg A cat\n", "line 2 should be 'name.jpg#0', a tab and a caption, not 'b.jpg A cat'"),
-    ("x.json", "[]", "not a COCO caption file"),
-    ("x.json", '{"images": [', "not JSON"),
-    ("x.json", json.dumps({**COCO, "annotations": [{"image_id": 3, "bbox": []}]}), "annotation 0 should have a number"),
-    ("x.json", json.dumps({**COCO, "images": [{"id": "x"}]}), "image 0 should have a number"),
-    ("x.json", json.dumps({**COCO, "images": COCO["images"][:1]}), "1 image_ids of its annotations aren't among its images (the first: 3)"),
-    ("x.json", json.dumps({**COCO, "annotations": []}), "no image has a caption"),
-])
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("x.csv", "", "is empty; expected captions"),
+        ("x.csv", "a.jpg\nb.jpg\n", "only one column"),
+        ("x.csv", "image,caption\n", "has a header but no captions"),
+        ("x.csv", 'image,caption\na.jpg,"A dog\nb.jpg,x\n', "line 3: unexpected end of data; quote a caption"),
+        ("x.csv", 'image,caption\na.jpg,"A" dog\n', "line 2: ',' expected after '\"'"),
+        (
+            "x.csv",
+            "caption,image\nA dog, running,a.jpg\n",
+            "line 2 has 3 columns, the header 2: put captions with ',' in quotes",
+        ),
+        ("x.csv", "image,caption\n,A dog\n", "line 2: no file name"),
+        (
+            "x.csv",
+            "image,caption,split\na.jpg,A dog,dogs\n",
+            "line 2: no split 'dogs'; expected one of train, val, test, restval",
+        ),
+        (
+            "x.csv",
+            "image,caption,split\na.jpg,A dog,val\na.jpg,One,test\n",
+            "line 3: a.jpg is in the split test, but in val before",
+        ),
+        ("x.csv", "image,caption\na.jpg," + "x" * 200_000, "line 2: field larger than field limit"),
+        (
+            "x.token.txt",
+            "a.jpg#0\tA dog\nb.jpg A cat\n",
+            "line 2 should be 'name.jpg#0', a tab and a caption, not 'b.jpg A cat'",
+        ),
+        ("x.json", "[]", "not a COCO caption file"),
+        ("x.json", '{"images": [', "not JSON"),
+        (
+            "x.json",
+            json.dumps({**COCO, "annotations": [{"image_id": 3, "bbox": []}]}),
+            "annotation 0 should have a number",
+        ),
+        ("x.json", json.dumps({**COCO, "images": [{"id": "x"}]}), "image 0 should have a number"),
+        (
+            "x.json",
+            json.dumps({**COCO, "images": COCO["images"][:1]}),
+            "1 image_ids of its annotations aren't among its images (the first: 3)",
+        ),
+        ("x.json", json.dumps({**COCO, "annotations": []}), "no image has a caption"),
+    ],
+)
 def test_faulty_files_are_refused(tmp_path, name, text, message):
     with pytest.raises(UserError) as error:
         described(tmp_path / name, text)
@@ -125,6 +182,7 @@ def test_other_encodings_are_refused(tmp_path):
 
 
 # Assembling
+
 
 @pytest.fixture
 def photos(tmp_path):
@@ -194,14 +252,19 @@ def test_what_is_missing_is_counted_and_left_out(tmp_path, photos):
     captions = [*captions[:8], Described("gone.jpg", ["A dog"]), Described("p8.jpg", ["...", ""])]
     report = assemble(tmp_path / "mine", captions, rng(), pictures=folder)
     assert report.images == 8
-    assert report.skipped == [f"1 pictures with captions aren't in {folder}: gone.jpg",
-                              f"1 pictures in {folder} have no captions: sub/p9.jpg",
-                              "2 captions have no words", "1 pictures have no caption with words: p8.jpg"]
+    assert report.skipped == [
+        f"1 pictures with captions aren't in {folder}: gone.jpg",
+        f"1 pictures in {folder} have no captions: sub/p9.jpg",
+        "2 captions have no words",
+        "1 pictures have no caption with words: p8.jpg",
+    ]
 
 
 def test_names_with_folders_other_cases_or_no_extension_are_found(tmp_path, photos):
     folder, _ = photos
-    captions = [Described(name, ["A dog"]) for name in ("./p0.jpg", "sub\\p1.jpg", "elsewhere/p2.jpg", "P3.JPG", "p4", "p0.jpg")]
+    captions = [
+        Described(name, ["A dog"]) for name in ("./p0.jpg", "sub\\p1.jpg", "elsewhere/p2.jpg", "P3.JPG", "p4", "p0.jpg")
+    ]
     assemble(tmp_path / "mine", captions, rng(), pictures=folder)
     images = load_dataset(tmp_path / "mine").images
     assert [image.filename for image in images] == [f"p{k}.jpg" for k in range(5)]
@@ -222,14 +285,21 @@ def test_unreadable_pictures_can_be_left_out(tmp_path, photos):
     folder, captions = photos
     (folder / "p2.jpg").write_bytes((folder / "p2.jpg").read_bytes()[:100])
     report = assemble(tmp_path / "mine", captions, rng(), pictures=folder, open_all=True)
-    assert report.images == 9 and report.skipped[0].startswith("1 pictures can't be read: ") and "p2.jpg" in report.skipped[0]
+    assert (
+        report.images == 9
+        and report.skipped[0].startswith("1 pictures can't be read: ")
+        and "p2.jpg" in report.skipped[0]
+    )
 
 
 def test_without_pictures_nothing_is_looked_for(tmp_path):
     captions = [Described("a.jpg", ["A dog"]), Described("sub/b.jpg", ["A dog"]), Described("../c.jpg", ["A dog"])]
     report = assemble(tmp_path / "mine", captions, rng())
     assert report.skipped == ["1 pictures are named by a path outside the dataset: ../c.jpg"]
-    assert [(image.filepath, image.filename) for image in load_dataset(tmp_path / "mine").images] == [("", "a.jpg"), ("sub", "b.jpg")]
+    assert [(image.filepath, image.filename) for image in load_dataset(tmp_path / "mine").images] == [
+        ("", "a.jpg"),
+        ("sub", "b.jpg"),
+    ]
 
 
 def test_splits_of_the_files_are_kept(tmp_path, photos):
@@ -242,15 +312,18 @@ def test_splits_of_the_files_are_kept(tmp_path, photos):
     assert assemble(tmp_path / "b", given, rng(), pictures=folder).splits == {"train": 9, "val": 1}
 
 
-@pytest.mark.parametrize("rule, message", [
-    ("val", "'val' should be like val=1000 or val=10%"),
-    ("val=1.5", "'val=1.5' should be like"),
-    ("val=-1", "'val=-1' should be like"),
-    ("dogs=2", "no split 'dogs'; expected one of train, val, test, restval"),
-    ("val=2,val=3", "val is there twice"),
-    ("val=6,test=6", "asks for 12 pictures besides those that train, but there are 10"),
-    ("val=50%,test=50%", "asks for 10 pictures besides those that train, but there are 10"),
-])
+@pytest.mark.parametrize(
+    "rule, message",
+    [
+        ("val", "'val' should be like val=1000 or val=10%"),
+        ("val=1.5", "'val=1.5' should be like"),
+        ("val=-1", "'val=-1' should be like"),
+        ("dogs=2", "no split 'dogs'; expected one of train, val, test, restval"),
+        ("val=2,val=3", "val is there twice"),
+        ("val=6,test=6", "asks for 12 pictures besides those that train, but there are 10"),
+        ("val=50%,test=50%", "asks for 10 pictures besides those that train, but there are 10"),
+    ],
+)
 def test_rules_that_do_not_fit_are_refused(tmp_path, photos, rule, message):
     folder, captions = photos
     with pytest.raises(UserError) as error:
@@ -263,7 +336,9 @@ def test_mistakes_of_folders_are_refused(tmp_path, photos):
     folder, captions = photos
     with pytest.raises(UserError, match="none: no such folder; give the folder of the pictures"):
         assemble(tmp_path / "mine", captions, rng(), pictures=tmp_path / "none")
-    with pytest.raises(UserError, match="has none of the 1 pictures that have captions .the first: 'x.jpg'.; give their folder"):
+    with pytest.raises(
+        UserError, match="has none of the 1 pictures that have captions .the first: 'x.jpg'.; give their folder"
+    ):
         assemble(tmp_path / "mine", [Described("x.jpg", ["A dog"])], rng(), pictures=folder)
     with pytest.raises(UserError, match="no caption has a word in it"):
         assemble(tmp_path / "mine", [Described("p0.jpg", ["..."])], rng(), pictures=folder)
@@ -282,7 +357,9 @@ def test_an_existing_dataset_is_only_replaced_by_force(tmp_path, photos):
     folder, captions = photos
     path = assemble(tmp_path / "mine", captions, rng(), pictures=folder).path
     before = path.read_bytes()
-    with pytest.raises(UserError, match="dataset.json: is there already; give another folder, or --force to replace it"):
+    with pytest.raises(
+        UserError, match="dataset.json: is there already; give another folder, or --force to replace it"
+    ):
         assemble(tmp_path / "mine", captions[:5], rng(), pictures=folder)
     assert path.read_bytes() == before
     assert assemble(tmp_path / "mine", captions[:5], rng(), pictures=folder, force=True).images == 5
@@ -303,8 +380,11 @@ def test_a_failure_leaves_no_dataset(tmp_path, photos, monkeypatch):
 
 # The command
 
+
 def write_csv(path, captions):
-    path.write_text("image,caption\n" + "".join(f"{picture.name},{text}\n" for picture in captions for text in picture.captions))
+    path.write_text(
+        "image,caption\n" + "".join(f"{picture.name},{text}\n" for picture in captions for text in picture.captions)
+    )
     return str(path)
 
 
@@ -318,6 +398,7 @@ def test_the_command_makes_a_dataset_and_features(tmp_path, photos, capsys):
 
     from neuraltalk.data.features import check_features, open_features
     from neuraltalk.vision.extractors import load_extractor
+
     features, dataset = open_features(mine), load_dataset(mine)
     check_features(features, dataset)
     expected = load_extractor(mine / "extractor.npz").features([dataset.picture_path(dataset.images[3])])
@@ -330,19 +411,26 @@ def test_the_command_makes_a_dataset_and_features(tmp_path, photos, capsys):
     assert command.main([str(mine), table, "--pictures", str(folder)]) == 2
     assert "error: " in capsys.readouterr().err
     assert command.main([str(mine), table, "--pictures", str(folder), "--extract"]) == 2
-    assert "features.npy: is there already; remove it, or leave out --extract to keep it (--force replaces" in capsys.readouterr().err
+    assert (
+        "features.npy: is there already; remove it, or leave out --extract to keep it (--force replaces"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_command_uses_flickrs_lists(tmp_path, photos, capsys):
     folder, captions = photos
     tokens = folder / "Flickr8k.token.txt"
-    tokens.write_text("".join(f"{picture.name}#{k}\t{text}\n" for picture in captions for k, text in enumerate(picture.captions)))
+    tokens.write_text(
+        "".join(f"{picture.name}#{k}\t{text}\n" for picture in captions for k, text in enumerate(picture.captions))
+    )
     lists = {"train": captions[:5], "dev": captions[5:7], "test": captions[7:9]}
     for name, pictures in lists.items():
         (folder / f"Flickr_8k.{name}Images.txt").write_text("\r\n".join(picture.name for picture in pictures) + "\r\n")
     assert command.main([str(tmp_path / "a"), str(tokens)]) == 0
     out, err = capsys.readouterr()
-    assert "9 images (train 5, val 2, test 2)" in out and "left out: 1 pictures with captions are in no split file" in err
+    assert (
+        "9 images (train 5, val 2, test 2)" in out and "left out: 1 pictures with captions are in no split file" in err
+    )
     # drawn instead, or by other lists
     assert command.main([str(tmp_path / "b"), str(tokens), "--split", "val=1"]) == 0
     assert "10 images (train 9, val 1)" in capsys.readouterr().out
@@ -354,8 +442,10 @@ def test_the_command_uses_flickrs_lists(tmp_path, photos, capsys):
 
 def test_the_command_reads_several_coco_files(tmp_path, capsys):
     for name in ("train2014", "val2014"):
-        content = {"images": [{"id": k, "file_name": f"{name}_{k}.jpg"} for k in range(5)],
-                   "annotations": [{"image_id": k, "caption": "A dog"} for k in range(5)]}
+        content = {
+            "images": [{"id": k, "file_name": f"{name}_{k}.jpg"} for k in range(5)],
+            "annotations": [{"image_id": k, "caption": "A dog"} for k in range(5)],
+        }
         (tmp_path / f"captions_{name}.json").write_text(json.dumps(content))
     sources = [f"train={tmp_path / 'captions_train2014.json'}", str(tmp_path / "captions_val2014.json")]
     assert command.main([str(tmp_path / "coco"), *sources, "--without-pictures", "--split", "val=2,test=2"]) == 0
@@ -375,17 +465,25 @@ def test_the_check_lists_every_fault(tmp_path, photos, capsys):
     path.write_text(json.dumps(value))
     assert command.main([str(tmp_path / "mine"), "--check"]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert len(out) == 3 and "imgid 1 is also that of image 0" in out[0] and "split should be" in out[1] and out[2] == "2 faults"
+    assert (
+        len(out) == 3
+        and "imgid 1 is also that of image 0" in out[0]
+        and "split should be" in out[1]
+        and out[2] == "2 faults"
+    )
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["mine"], "CAPTIONS is missing"),
-    (["mine", "x.csv", "--without-pictures", "--copy"], "--without-pictures can't be combined"),
-    (["mine", "x.csv", "--seed", "-1"], "--seed should be 0 or more"),
-    (["mine", "none.csv"], "none.csv: can't be read"),
-    (["mine", "dogs=none.csv"], "no split 'dogs'"),
-    (["mine", "x.csv", "--split-file", "list.txt"], "--split-file list.txt: should be SPLIT=FILE"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["mine"], "CAPTIONS is missing"),
+        (["mine", "x.csv", "--without-pictures", "--copy"], "--without-pictures can't be combined"),
+        (["mine", "x.csv", "--seed", "-1"], "--seed should be 0 or more"),
+        (["mine", "none.csv"], "none.csv: can't be read"),
+        (["mine", "dogs=none.csv"], "no split 'dogs'"),
+        (["mine", "x.csv", "--split-file", "list.txt"], "--split-file list.txt: should be SPLIT=FILE"),
+    ],
+)
 def test_mistakes_on_the_command_line(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.csv").write_text("a.jpg,A dog\n")

@@ -9,8 +9,11 @@ from neuraltalk.data.dataset import Sentence
 from neuraltalk.data.vocabulary import END, START, Vocabulary, build_vocabulary, from_checkpoint
 from neuraltalk.errors import UserError
 
-SENTENCES = [Sentence(["a", "dog", "sees", "a", "cat"], "A dog sees a cat.", 0), Sentence(["a", "cat", "and", "a", "bird"], "", 1),
-             Sentence(["the", "dog", "sees", "the", "rare", "okapi"], "", 2)]
+SENTENCES = [
+    Sentence(["a", "dog", "sees", "a", "cat"], "A dog sees a cat.", 0),
+    Sentence(["a", "cat", "and", "a", "bird"], "", 1),
+    Sentence(["the", "dog", "sees", "the", "rare", "okapi"], "", 2),
+]
 
 
 def test_words_go_by_falling_frequency_then_alphabetically():
@@ -25,7 +28,9 @@ def test_log_frequencies_count_end_once_a_sentence_and_peak_at_zero():
     vocabulary = build_vocabulary(SENTENCES, threshold=2)
     counts = [3, 4, 2, 2, 2, 2]  # END, a, cat, dog, sees, the
     assert vocabulary.log_frequencies.dtype == np.float64
-    np.testing.assert_allclose(vocabulary.log_frequencies, [math.log(count / 4) for count in counts], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        vocabulary.log_frequencies, [math.log(count / 4) for count in counts], rtol=0, atol=1e-15
+    )
     assert vocabulary.log_frequencies.max() == 0
 
 
@@ -72,17 +77,20 @@ def test_a_vocabulary_survives_the_originals_tables():
     assert old == Vocabulary(["dog"]) and old.log_frequencies.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("wordtoix, ixtoword, message", [
-    ({"#START#": 0, "a": 1}, {0: ".", 2: "a"}, "without a gap"),
-    ({"#START#": 0, "a": 2}, {0: ".", 1: "a"}, r"ixtoword\[1\] is 'a', but wordtoix has 2"),
-    ({"#START#": 0}, {0: ".", 1: "a"}, r"ixtoword\[1\] is 'a', but wordtoix has None"),
-    ({"#START#": 0, "a": 1, "b": 2}, {0: ".", 1: "a"}, "3 entries"),
-    ({"a": 1, "b": 0}, {0: ".", 1: "a"}, "#START# as None"),
-    ({"#START#": 0, "a": 1}, {0: ".", 1: 7}, r"ixtoword\[1\] is 7, not a word"),
-    ({"#START#": 0, "a": 1.5}, {0: ".", 1: "a"}, "whole numbers"),
-    ({}, {}, "without a gap"),
-    (None, {0: "."}, "should be dicts"),
-])
+@pytest.mark.parametrize(
+    "wordtoix, ixtoword, message",
+    [
+        ({"#START#": 0, "a": 1}, {0: ".", 2: "a"}, "without a gap"),
+        ({"#START#": 0, "a": 2}, {0: ".", 1: "a"}, r"ixtoword\[1\] is 'a', but wordtoix has 2"),
+        ({"#START#": 0}, {0: ".", 1: "a"}, r"ixtoword\[1\] is 'a', but wordtoix has None"),
+        ({"#START#": 0, "a": 1, "b": 2}, {0: ".", 1: "a"}, "3 entries"),
+        ({"a": 1, "b": 0}, {0: ".", 1: "a"}, "#START# as None"),
+        ({"#START#": 0, "a": 1}, {0: ".", 1: 7}, r"ixtoword\[1\] is 7, not a word"),
+        ({"#START#": 0, "a": 1.5}, {0: ".", 1: "a"}, "whole numbers"),
+        ({}, {}, "without a gap"),
+        (None, {0: "."}, "should be dicts"),
+    ],
+)
 def test_inconsistent_tables_are_refused(wordtoix, ixtoword, message):
     with pytest.raises(UserError, match=message) as error:
         from_checkpoint(wordtoix, ixtoword)
@@ -95,7 +103,9 @@ def test_log_frequencies_of_another_length_are_refused():
 
 
 def test_no_frequent_word_is_refused():
-    with pytest.raises(UserError, match=r"no word occurs 5 times or more in the 3 training sentences \(the most frequent, 'a', 4"):
+    with pytest.raises(
+        UserError, match=r"no word occurs 5 times or more in the 3 training sentences \(the most frequent, 'a', 4"
+    ):
         build_vocabulary(SENTENCES)
     with pytest.raises(UserError, match="no word occurs"):
         build_vocabulary([])

@@ -38,31 +38,61 @@ counted, told and left out. Pictures are not copied: dataset.json records their 
 
 def build_parser():
     """The options of `neuraltalk dataset`."""
-    parser = argparse.ArgumentParser(prog="neuraltalk dataset", description=DESCRIPTION,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="neuraltalk dataset", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", metavar="FOLDER", help="the dataset's folder; data/NAME is found by `-d NAME`")
-    parser.add_argument("captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE")
-    parser.add_argument("--check", action="store_true", help="only check the dataset in FOLDER: every fault, a line each")
+    parser.add_argument(
+        "captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only check the dataset in FOLDER: every fault, a line each"
+    )
 
     group = parser.add_argument_group("pictures")
-    group.add_argument("--pictures", metavar="DIR", help="where they are, sub-folders included (default: FOLDER/imgs if there is "
-                       "one, else the folder of the first CAPTIONS)")
-    group.add_argument("--copy", action="store_true", help="copy them to FOLDER/imgs, so that FOLDER can be moved or given away")
-    group.add_argument("--without-pictures", action="store_true", help="don't look for them: for features that are there already")
-    group.add_argument("--extract", action="store_true", help="also compute features from the pixels, by a k-means dictionary "
-                       "learned from the training pictures: FOLDER/features.npy and extractor.npz")
+    group.add_argument(
+        "--pictures",
+        metavar="DIR",
+        help="where they are, sub-folders included (default: FOLDER/imgs if there is "
+        "one, else the folder of the first CAPTIONS)",
+    )
+    group.add_argument(
+        "--copy", action="store_true", help="copy them to FOLDER/imgs, so that FOLDER can be moved or given away"
+    )
+    group.add_argument(
+        "--without-pictures", action="store_true", help="don't look for them: for features that are there already"
+    )
+    group.add_argument(
+        "--extract",
+        action="store_true",
+        help="also compute features from the pixels, by a k-means dictionary "
+        "learned from the training pictures: FOLDER/features.npy and extractor.npz",
+    )
 
     group = parser.add_argument_group("splits")
-    group.add_argument("--split", metavar="RULE", help="how many of the pictures without a split to draw for each, like "
-                       "val=1000,test=1000 or val=10%%,test=10%%; the rest trains (default: val=10%%,test=10%% if no "
-                       "picture has a split)")
-    group.add_argument("--split-file", metavar="SPLIT=FILE", action="append", default=[], help="a list of the picture names of a split, one a "
-                       "line; pictures in no list are left out")
+    group.add_argument(
+        "--split",
+        metavar="RULE",
+        help="how many of the pictures without a split to draw for each, like "
+        "val=1000,test=1000 or val=10%%,test=10%%; the rest trains (default: val=10%%,test=10%% if no "
+        "picture has a split)",
+    )
+    group.add_argument(
+        "--split-file",
+        metavar="SPLIT=FILE",
+        action="append",
+        default=[],
+        help="a list of the picture names of a split, one a line; pictures in no list are left out",
+    )
     group.add_argument("--seed", type=int, default=0, help="of the draw, and of the dictionary (default: %(default)s)")
 
     group = parser.add_argument_group("result")
     group.add_argument("--name", help="the dataset's name (default: that of FOLDER)")
-    group.add_argument("--force", action="store_true", help="replace a dataset.json (and, with --extract, a features.npy) that is there")
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a dataset.json (and, with --extract, a features.npy) that is there",
+    )
     return parser
 
 
@@ -93,31 +123,49 @@ def make(folder, options):
     there = [name for name in features.NAMES if (folder / name).exists()]
     in_the_way = [name for name in there if name != "features.npy" or not options.force]
     if options.extract and in_the_way:
-        raise UserError(f"{folder / in_the_way[0]}: is there already; remove it, or leave out --extract to keep it"
-                        + (" (--force replaces features.npy)" if in_the_way == ["features.npy"] else ""))
+        raise UserError(
+            f"{folder / in_the_way[0]}: is there already; remove it, or leave out --extract to keep it"
+            + (" (--force replaces features.npy)" if in_the_way == ["features.npy"] else "")
+        )
 
     described, skipped = _read_all(options)
     pictures = None if options.without_pictures else _picture_folder(folder, options)
     with console.Progress(len(described), "pictures", unit="picture") as progress:
+
         def show(done, total):
             progress.total = total
             progress.update(done)
 
-        report = assemble.assemble(folder, described, np.random.default_rng(options.seed), pictures=pictures, splits=options.split,
-                                   name=options.name, copy=options.copy, force=options.force, open_all=options.extract,
-                                   progress=show)
+        report = assemble.assemble(
+            folder,
+            described,
+            np.random.default_rng(options.seed),
+            pictures=pictures,
+            splits=options.split,
+            name=options.name,
+            copy=options.copy,
+            force=options.force,
+            open_all=options.extract,
+            progress=show,
+        )
     for line in skipped + report.skipped:
         console.say(f"left out: {line}")
     splits = ", ".join(f"{split} {console.format_count(count)}" for split, count in report.splits.items())
-    print(f"{report.path}: {console.format_count(report.images)} images ({splits}), "
-          f"{console.format_count(report.sentences)} sentences, {console.format_count(report.words)} different words")
+    print(
+        f"{report.path}: {console.format_count(report.images)} images ({splits}), "
+        f"{console.format_count(report.sentences)} sentences, {console.format_count(report.words)} different words"
+    )
     if options.extract:
         _extract(folder, options.seed)
     elif there:
-        console.say(f"{folder / there[0]} was there before: its features must follow the images of the new dataset.json")
+        console.say(
+            f"{folder / there[0]} was there before: its features must follow the images of the new dataset.json"
+        )
     else:
-        console.say(f"still needed to train: features, a row for each imgid, as {folder / 'vgg_feats.mat'} or {folder / 'features.npy'} "
-                    "(or --extract)")
+        console.say(
+            f"still needed to train: features, a row for each imgid, as vgg_feats.mat or features.npy in {folder} "
+            "(or --extract)"
+        )
 
 
 def check(folder):
@@ -138,8 +186,10 @@ def check(folder):
     missing = [image for image in found.images if not found.picture_path(image).is_file()]
     print(f"{path}: {console.format_count(len(found.images))} images ({splits}), no faults")
     if missing:
-        print(f"{len(missing)} pictures aren't there (they are needed only to be shown): {found.picture_path(missing[0])}"
-              + (" ..." if len(missing) > 1 else ""))
+        print(
+            f"{len(missing)} pictures aren't there (they are needed only to be shown): {found.picture_path(missing[0])}"
+            + (" ..." if len(missing) > 1 else "")
+        )
     opened = features.open_features(folder)
     features.check_features(opened, found)
     print(f"{opened.path}: {opened.dimension} numbers for each image, no faults")
@@ -147,7 +197,7 @@ def check(folder):
 
 
 def _read_all(options):
-    """The pictures of all caption files, with the splits that their files give -> (Described pictures, lines about others)."""
+    """The pictures of all caption files, with the splits that files give -> (pictures, lines about others)."""
     from neuraltalk.data import assemble, importers
 
     described = []
@@ -162,11 +212,13 @@ def _read_all(options):
         lists = _flickr_lists(pathlib.Path(_split_and_path(options.captions[0])[1]))
     if not lists:
         return described, []
-    return assemble.use_split_files(described, {split: importers.read_split_file(path) for split, path in lists.items()})
+    return assemble.use_split_files(
+        described, {split: importers.read_split_file(path) for split, path in lists.items()}
+    )
 
 
 def _split_and_path(source):
-    """"train=FILE" -> ("train", FILE); "FILE" -> (None, FILE)."""
+    """ "train=FILE" -> ("train", FILE); "FILE" -> (None, FILE)."""
     from neuraltalk.data import importers
 
     match = re.fullmatch(r"(\w+)=(.+)", source)
@@ -179,8 +231,10 @@ def _flickr_lists(path):
     """Flickr8K's three lists, if they lie beside its token file."""
     if not path.name.endswith(".token.txt"):
         return {}
-    lists = {split: next(iter(sorted(path.parent.glob(f"*.{name}Images.txt"))), None)
-             for split, name in (("train", "train"), ("val", "dev"), ("test", "test"))}
+    lists = {
+        split: next(iter(sorted(path.parent.glob(f"*.{name}Images.txt"))), None)
+        for split, name in (("train", "train"), ("val", "dev"), ("test", "test"))
+    }
     return lists if all(lists.values()) else {}
 
 
@@ -201,16 +255,21 @@ def _extract(folder, seed):
     from neuraltalk.vision.kmeans import KMeansExtractor
 
     found = dataset.load_dataset(folder)
-    (folder / "features.npy").unlink(missing_ok=True)  # an old one doesn't belong to the new images, should this be interrupted
+    (folder / "features.npy").unlink(
+        missing_ok=True
+    )  # an old one doesn't belong to the new images, should this be interrupted
     console.say("learning a dictionary from the training pictures ...")
     train = [found.picture_path(image) for image in found.split("train")]
     extractor = KMeansExtractor.learn(train, np.random.default_rng(seed))
     extractor.save(folder / "extractor.npz")
     N, D = len(found.images), extractor.dimension
-    with console.Progress(N, "features", unit="picture") as progress, files.write_atomically(folder / "features.npy") as file:
+    with (
+        console.Progress(N, "features", unit="picture") as progress,
+        files.write_atomically(folder / "features.npy") as file,
+    ):
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (N, D)})
         for start in range(0, N, 256):  # not all at once: a gigabyte for 60,000 pictures
-            pictures = [found.picture_path(image) for image in found.images[start:start + 256]]
+            pictures = [found.picture_path(image) for image in found.images[start : start + 256]]
             values = extractor.features(pictures, lambda done, start=start: progress.update(start + done))
             file.write(values.astype("<f4", copy=False).tobytes())
     print(f"{folder / 'features.npy'}: {D} numbers for each image, by the extractor {folder / 'extractor.npz'}")

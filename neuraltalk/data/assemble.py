@@ -25,8 +25,19 @@ class Report(NamedTuple):
     skipped: list  # of str, a line for each reason
 
 
-def assemble(folder, described, rng, *, pictures=None, splits=None, name=None, copy=False, force=False, open_all=False,
-             progress=None):
+def assemble(
+    folder,
+    described,
+    rng,
+    *,
+    pictures=None,
+    splits=None,
+    name=None,
+    copy=False,
+    force=False,
+    open_all=False,
+    progress=None,
+):
     """Write FOLDER/dataset.json for some Described pictures -> Report.
 
     pictures    the folder in which the pictures are (or below it); None: don't look for them
@@ -37,7 +48,8 @@ def assemble(folder, described, rng, *, pictures=None, splits=None, name=None, c
     open_all    leave out pictures that can't be read (takes as long as decoding them)
     progress    called with (pictures opened or copied, pictures)
 
-    dataset.json is written last and whole. Raises UserError if there is one already, no picture is found or the rule doesn't fit.
+    dataset.json is written last and whole. Raises UserError if there is one already, no picture is found or the rule
+    doesn't fit.
     """
     folder = pathlib.Path(folder)
     path = folder / "dataset.json"
@@ -61,10 +73,18 @@ def assemble(folder, described, rng, *, pictures=None, splits=None, name=None, c
     _number(records)
     files.write_json(path, document)
 
-    counts = {split: sum(record["split"] == split for record in records) for split in ("train", "restval", "val", "test")}
+    counts = {
+        split: sum(record["split"] == split for record in records) for split in ("train", "restval", "val", "test")
+    }
     words = {token for record in records for sentence in record["sentences"] for token in sentence["tokens"]}
-    return Report(path, len(records), {split: count for split, count in counts.items() if count},
-                  sum(len(record["sentences"]) for record in records), len(words), skipped)
+    return Report(
+        path,
+        len(records),
+        {split: count for split, count in counts.items() if count},
+        sum(len(record["sentences"]) for record in records),
+        len(words),
+        skipped,
+    )
 
 
 def use_split_files(described, names_of_splits):
@@ -78,10 +98,15 @@ def use_split_files(described, names_of_splits):
         for name in names:
             if split_of.setdefault(name, split) != split:
                 raise UserError(f"{name}: is in two splits, {split_of[name]} and {split}; leave it in one")
-    kept = [picture._replace(split=split_of.pop(name)) for picture in described
-            if (name := picture.name.replace("\\", "/").rpartition("/")[2]) in split_of]
+    kept = [
+        picture._replace(split=split_of.pop(name))
+        for picture in described
+        if (name := picture.name.replace("\\", "/").rpartition("/")[2]) in split_of
+    ]
     if not kept:
-        raise UserError(f"the split files name none of the pictures that have captions (the first: {described[0].name!r})")
+        raise UserError(
+            f"the split files name none of the pictures that have captions (the first: {described[0].name!r})"
+        )
     skipped = []
     if len(kept) < len(described):
         skipped.append(f"{len(described) - len(kept)} pictures with captions are in no split file")
@@ -108,8 +133,10 @@ def _find_pictures(described, pictures, skipped):
             raise UserError(f"{picture.name}: is in two splits, {record['split']} and {picture.split}; leave it in one")
         record["captions"].extend(picture.captions)
     if not records:
-        raise UserError(f"{pictures}: has none of the {len(described)} pictures that have captions (the first: "
-                        f"{described[0].name!r}); give their folder with --pictures, or --without-pictures")
+        raise UserError(
+            f"{pictures}: has none of the {len(described)} pictures that have captions (the first: "
+            f"{described[0].name!r}); give their folder with --pictures, or --without-pictures"
+        )
     if missing:
         skipped.append(f"{len(missing)} pictures with captions aren't in {pictures}: {_some(missing)}")
     without = lookup.paths - set(records)
@@ -149,8 +176,10 @@ class _Lookup:
         for key in (name, name.lower()):
             paths = self.by_name.get(key, [])
             if len(paths) > 1:
-                raise UserError(f"{self.folder}: has {key!r} twice, {paths[0]} and {paths[1]}; name the pictures with their folder "
-                                "in the captions, or give a narrower --pictures")
+                raise UserError(
+                    f"{self.folder}: has {key!r} twice, {paths[0]} and {paths[1]}; name the pictures with their folder "
+                    "in the captions, or give a narrower --pictures"
+                )
             if paths:
                 return paths[0]
         return None
@@ -193,8 +222,10 @@ def _with_words(records, skipped):
     if wordless:
         skipped.append(f"{wordless} captions have no words")
     if len(kept) < len(records):
-        skipped.append(f"{len(records) - len(kept)} pictures have no caption with words: "
-                       f"{_some([record['filename'] for record in records if not record['sentences']])}")
+        skipped.append(
+            f"{len(records) - len(kept)} pictures have no caption with words: "
+            f"{_some([record['filename'] for record in records if not record['sentences']])}"
+        )
     if not kept:
         raise UserError("no caption has a word in it, so there is nothing to train on")
     return kept
@@ -237,7 +268,7 @@ def _draw_splits(records, rule, rng):
 
 
 def _parse_splits(rule, available):
-    """"val=1000,test=10%" -> {"val": 1000, "test": a tenth of `available`}."""
+    """ "val=1000,test=10%" -> {"val": 1000, "test": a tenth of `available`}."""
     counts = {}
     for part in filter(None, (part.strip() for part in rule.split(","))):
         match = re.fullmatch(r"(\w+)\s*=\s*(\d+(?:\.\d+)?)(%?)", part, re.ASCII)
@@ -249,7 +280,9 @@ def _parse_splits(rule, available):
         counts[split] = round(available * float(match[2]) / 100) if match[3] else int(match[2])
     wanted = sum(counts.values())
     if wanted > available or (wanted == available and "train" not in counts and available):
-        raise UserError(f"--split {rule}: asks for {wanted} pictures besides those that train, but there are {available}")
+        raise UserError(
+            f"--split {rule}: asks for {wanted} pictures besides those that train, but there are {available}"
+        )
     return counts
 
 

@@ -4,8 +4,8 @@
     T    time steps, max n_k + 1
     M    rows in all, sum of n_k + 1
 
-Sorted by length, the sentences that are still running at step t are the first sizes[t] ones. Rows are kept step by step,
-so that one step is one slice and no row is ever wasted on padding:
+Sorted by length, the sentences that are still running at step t are the first sizes[t] ones. Rows are kept step by
+step, so that one step is one slice and no row is ever wasted on padding:
 
     sentences  a b c | d e | (none)            inputs   START START START  a d  b e  c
     sizes      3 2 2 1                         targets  a     d     END    b e  c END  END
@@ -49,8 +49,9 @@ def pack_sentences(sentences):
     lengths = lengths[order]
     T = int(lengths[0]) + 1
 
-    words = np.fromiter(itertools.chain.from_iterable([sentences[k] for k in order.tolist()]),
-                        dtype=np.int32, count=int(lengths.sum()))
+    words = np.fromiter(
+        itertools.chain.from_iterable([sentences[k] for k in order.tolist()]), dtype=np.int32, count=int(lengths.sum())
+    )
     steps = np.arange(T)
     is_word = steps < lengths[:, None]  # (N, T): sentence k has a word as target at step t
     is_row = (steps <= lengths[:, None]).T  # (T, N): ... a word or END
@@ -97,7 +98,7 @@ class PairSampler:
 
     def draw(self):
         """The next batch: (batch_size,) int64 pair numbers."""
-        batch = self._permutation[self.position:self.position + self.batch_size]
+        batch = self._permutation[self.position : self.position + self.batch_size]
         self.position += len(batch)
         missing = self.batch_size - len(batch)
         if missing:
@@ -112,10 +113,15 @@ class PairSampler:
     __next__ = draw
 
     def state(self):
-        """Plain values from which restore() continues to the bit: where the pass began, how far it got, and the generator."""
-        return {"pairs_count": self.pairs_count, "batch_size": self.batch_size, "passes": self.passes,
-                "position": self.position, "before_pass": copy.deepcopy(self._state_before),
-                "now": copy.deepcopy(self.rng.bit_generator.state)}
+        """Plain values from which restore() continues to the bit: pass, position, and the generator then and now."""
+        return {
+            "pairs_count": self.pairs_count,
+            "batch_size": self.batch_size,
+            "passes": self.passes,
+            "position": self.position,
+            "before_pass": copy.deepcopy(self._state_before),
+            "now": copy.deepcopy(self.rng.bit_generator.state),
+        }
 
     def restore(self, state):
         """Continue as the sampler that gave `state`; the generator is set to where it was then.
@@ -123,8 +129,10 @@ class PairSampler:
         Raises ValueError if that one drew from another number of pairs or in other batches: the passes would differ.
         """
         if (state["pairs_count"], state["batch_size"]) != (self.pairs_count, self.batch_size):
-            raise ValueError(f"the sampler drew batches of {state['batch_size']} from {state['pairs_count']} pairs; here are "
-                             f"{self.pairs_count} pairs in batches of {self.batch_size}")
+            raise ValueError(
+                f"the sampler drew batches of {state['batch_size']} from {state['pairs_count']} pairs; here are "
+                f"{self.pairs_count} pairs in batches of {self.batch_size}"
+            )
         self._state_before = copy.deepcopy(state["before_pass"])
         self.rng.bit_generator.state = self._state_before
         self._permutation = self.rng.permutation(self.pairs_count)

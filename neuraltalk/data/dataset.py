@@ -1,13 +1,15 @@
 """A dataset: a folder with images, their sentences and (features.py) what a network saw in them.
 
-    FOLDER/dataset.json    {"dataset": name, "images": [{"imgid", "filename", "split", "sentences": [{"tokens", "raw", "sentid"}]}]}
+    FOLDER/dataset.json    {"dataset": name, "images": [{"imgid", "filename", "split", "sentences": [...]}, ...]},
+                           each sentence {"tokens": [...], "raw", "sentid"}
     FOLDER/imgs/           the pictures, needed only to show them
 
-This is the layout of Karpathy's published Flickr8K, Flickr30K and COCO files, in UTF-8. An image's imgid is its row in the
-features, so imgids number the images 0 .. N-1 (in any order in the file). COCO adds "filepath", a folder below imgs/; "pictures",
-beside "images", may name another folder than imgs/ (relative ones start from FOLDER).
+This is the layout of Karpathy's published Flickr8K, Flickr30K and COCO files, in UTF-8. An image's imgid is its row
+in the features, so imgids number the images 0 .. N-1 (in any order in the file). COCO adds "filepath", a folder below
+imgs/; "pictures", beside "images", may name another folder than imgs/ (relative ones start from FOLDER).
 
-The file is checked completely before anything uses it: what is wrong there would surface hours later, as a caption for the wrong picture.
+The file is checked completely before anything uses it: what is wrong there would surface hours later, as a caption for
+the wrong picture.
 """
 
 import contextlib
@@ -88,8 +90,10 @@ def find_dataset(name, root="data"):
     there = sorted(path.parent.name for path in pathlib.Path(root).glob("*/dataset.json"))
     listed = f"{root} has: {', '.join(there)}" if there else f"{root} has no dataset yet"
     without = next((f"the folder {folder} has no dataset.json" for folder in candidates if folder.is_dir()), "")
-    raise UserError(f"no dataset {str(name)!r}{': ' + without if without else ''}; {listed}. Give one of their names, or a folder "
-                    "with a dataset.json")
+    raise UserError(
+        f"no dataset {str(name)!r}{': ' + without if without else ''}; {listed}. Give one of their names, or a folder "
+        "with a dataset.json"
+    )
 
 
 def find_faults(document, path="dataset.json"):
@@ -143,7 +147,7 @@ def _image_faults(record, N, places):
 
 
 def _sentence_faults(record, known_words):
-    """The faults of an image's sentences. `known_words` collects the words already looked at (they are few, tokens are many)."""
+    """The faults of an image's sentences. `known_words` collects the words looked at: they are few, tokens are many."""
     sentences = record.get("sentences")
     if not isinstance(sentences, list):
         yield f"sentences should be a list, not {_shown(sentences)}"
@@ -159,7 +163,9 @@ def _sentence_faults(record, known_words):
             yield f"sentence {place}: tokens is empty (remove the sentence, or give it words)"
         else:
             for token in tokens:
-                if not isinstance(token, str) or (token not in known_words and (not token.strip() or not _is_text(token))):
+                if not isinstance(token, str) or (
+                    token not in known_words and (not token.strip() or not _is_text(token))
+                ):
                     yield f"sentence {place}: tokens should be words, not {_shown(token)}"
                     break
                 known_words.add(token)
@@ -171,8 +177,14 @@ def _sentence_faults(record, known_words):
 
 def _image(record):
     """An Image from a record without faults."""
-    sentences = [Sentence(sentence["tokens"], sentence["raw"] if "raw" in sentence else " ".join(sentence["tokens"]),
-                          sentence.get("sentid", place)) for place, sentence in enumerate(record["sentences"])]
+    sentences = [
+        Sentence(
+            sentence["tokens"],
+            sentence["raw"] if "raw" in sentence else " ".join(sentence["tokens"]),
+            sentence.get("sentid", place),
+        )
+        for place, sentence in enumerate(record["sentences"])
+    ]
     return Image(record["imgid"], record["filename"], record.get("filepath", ""), record["split"], sentences)
 
 

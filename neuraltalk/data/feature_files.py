@@ -1,11 +1,11 @@
 """The file formats that features come in: MATLAB 5 and 7.3, NumPy's .npy and .npz, HDF5.
 
-Each reader finds one variable and returns it as a Stored matrix of N rows (images) by D columns, without reading its numbers:
-mapped into memory where the file has them as they are, else as a function that decodes them block by block. What a file is, its
-first bytes say, not its name.
+Each reader finds one variable and returns it as a Stored matrix of N rows (images) by D columns, without reading its
+numbers: mapped into memory where the file has them as they are, else as a function that decodes them block by block.
+What a file is, its first bytes say, not its name.
 
-A format's own orientation: MATLAB keeps a D x N matrix column by column, which are the same bytes as N x D row by row (and as
-which HDF5 shows MATLAB 7.3's); .npy, .npz and .h5 are N x D as they are shaped.
+A format's own orientation: MATLAB keeps a D x N matrix column by column, which are the same bytes as N x D row by row
+(and as which HDF5 shows MATLAB 7.3's); .npy, .npz and .h5 are N x D as they are shaped.
 
 Files come from elsewhere, so sizes that they claim are believed only as far as there are bytes to back them.
 """
@@ -26,12 +26,24 @@ BLOCK_BYTES = 1 << 24  # decoded at a time
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 # What NumPy, zipfile and h5py raise while they parse damaged headers (a .npy one is a Python literal)
-_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, RuntimeError, MemoryError, EOFError,
-            tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    EOFError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Stored(NamedTuple):
-    """A matrix in a file: `array` is mapped, or None and `blocks()` yields it in rows, as (n, D) arrays of any numeric type."""
+    """A matrix in a file: `array` is mapped, or None and `blocks()` yields it in (n, D) arrays, of any numeric type."""
 
     shape: tuple  # (N, D)
     array: np.ndarray | None
@@ -42,8 +54,8 @@ class Stored(NamedTuple):
 def open_stored(path, variable="feats"):
     """Find `variable` in a file -> Stored.
 
-    Raises UserError if the file can't be read, is of none of the formats or cut short, or if the variable is missing (the message
-    lists those that are there) or isn't a matrix of real numbers.
+    Raises UserError if the file can't be read, is of none of the formats or cut short, or if the variable is missing
+    (the message lists those that are there) or isn't a matrix of real numbers.
     """
     path = pathlib.Path(path)
     try:
@@ -65,7 +77,9 @@ def open_stored(path, variable="feats"):
 def _check_matrix(path, variable, shape, kind):
     """Refuse what isn't a matrix of real numbers; kind is NumPy's letter ("f" float, "i", "u" integers)."""
     if kind not in "fiu":
-        kind = {"O": "objects", "U": "text", "S": "text", "c": "complex", "b": "true and false", "V": "records"}.get(kind, kind)
+        kind = {"O": "objects", "U": "text", "S": "text", "c": "complex", "b": "true and false", "V": "records"}.get(
+            kind, kind
+        )
         raise UserError(f"{path}: {variable} should hold real numbers, not {kind}")
     if len(shape) != 2 or min(shape) < 1:
         raise UserError(f"{path}: {variable} should be a matrix of images and features, but its shape is {_by(shape)}")
@@ -93,6 +107,7 @@ def _map(path, dtype, offset, shape):
 
 
 # NumPy
+
 
 def _open_npy(path):
     with open(path, "rb") as file:
@@ -126,6 +141,7 @@ def _open_npz(path, variable):
             with zipfile.ZipFile(path) as archive, archive.open(f"{variable}.npy") as file:
                 _npy_header(path, file)
                 yield from _row_blocks(path, file, dtype, shape)
+                file.read(1)  # only at its end does zipfile compare the checksum
         except _DAMAGED:
             raise _cut_short(path) from None
 
@@ -155,6 +171,7 @@ def _row_blocks(path, file, dtype, shape):
 
 
 # HDF5, MATLAB 7.3 included
+
 
 def _open_hdf5(path, variable):
     import h5py
@@ -188,7 +205,7 @@ def _open_hdf5(path, variable):
             with h5py.File(path, "r") as file:
                 floats = file[variable].astype(np.float32)  # HDF5 converts while it reads
                 for start in range(0, N, rows_at_once):
-                    yield floats[start:start + rows_at_once]
+                    yield floats[start : start + rows_at_once]
         except (OSError, *_DAMAGED) as error:
             raise UserError(f"{path}: damaged or cut short: {' '.join(str(error).split()):.150}") from None
 
@@ -196,15 +213,30 @@ def _open_hdf5(path, variable):
 
 
 def _hdf5_datasets(file, h5py):
-    """The datasets at the top of an HDF5 file, name -> dataset; links (they may lead to other files) aren't followed."""
-    return {name: file[name] for name in list(file)[:1000]
-            if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)}
+    """The datasets at the top of an HDF5 file by name; links (they may lead to other files) aren't followed."""
+    return {
+        name: file[name]
+        for name in list(file)[:1000]
+        if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)
+    }
 
 
-# MATLAB 5: a 128-byte header, then elements of an 8-byte tag (type, size) and data; an element is a matrix, or a zlib stream of one
+# MATLAB 5: a 128-byte header, then elements of an 8-byte tag (type, size) and data; an element is a matrix, or a zlib
+# stream of one
 
 _COMPRESSED, _MATRIX = 15, 14
-_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # type of data -> NumPy's
+_NUMBERS = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}  # type of data -> NumPy's
 _CLASSES = {1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse"}  # classes of matrix other than plain numbers
 _COMPLEX = 0x0800
 
@@ -239,7 +271,7 @@ def _matlab5_header(stream, byte_order):
     shape = _small_element(stream, byte_order, 128)
     name = _small_element(stream, byte_order, 4096)
     flags = struct.unpack(byte_order + "I", flags[:4].ljust(4, b"\0"))[0]
-    shape = struct.unpack(f"{byte_order}{len(shape) // 4}i", shape[:len(shape) // 4 * 4])
+    shape = struct.unpack(f"{byte_order}{len(shape) // 4}i", shape[: len(shape) // 4 * 4])
     if min(shape, default=0) < 0:
         raise _cut_short(stream.path)
     return name.decode("latin-1"), shape, flags & 0xFF, bool(flags & _COMPLEX)
@@ -255,10 +287,10 @@ def _small_element(stream, byte_order, limit):
 
 def _sub_tag(stream, byte_order):
     """Read a sub-element's tag -> type, bytes of data, bytes with padding; data of up to 4 bytes share the tag's 8."""
-    first, = struct.unpack(byte_order + "I", stream.read(4))
+    (first,) = struct.unpack(byte_order + "I", stream.read(4))
     if first >> 16:
         return first & 0xFFFF, first >> 16, 4
-    size, = struct.unpack(byte_order + "I", stream.read(4))
+    (size,) = struct.unpack(byte_order + "I", stream.read(4))
     return first, size, -(-size // 8) * 8
 
 
@@ -281,6 +313,7 @@ def _matlab5_numbers(path, position, stream, byte_order, shape):
             _matlab5_header(stream, byte_order)
             _sub_tag(stream, byte_order)
             yield from _row_blocks(path, stream, dtype, (N, D))
+            stream.finish()
 
     return Stored((N, D), None, blocks)
 
@@ -299,7 +332,7 @@ class _Exactly:
 
 
 class _Inflated:
-    """The same for a zlib stream of `size` bytes that begins where the file stands; it holds no more than was asked for."""
+    """The same for a zlib stream of `size` bytes that begins where the file stands; inflates only what is asked for."""
 
     def __init__(self, file, size, path):
         self.file, self.left, self.path = file, size, path
@@ -321,3 +354,12 @@ class _Inflated:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+    def finish(self):
+        """Expect the end of the stream (padding aside), where zlib compares the checksum."""
+        try:
+            self.inflate.decompress(self.inflate.unconsumed_tail + self.file.read(min(self.left, 64)), 64)
+        except zlib.error:
+            raise _cut_short(self.path) from None
+        if not self.inflate.eof:
+            raise _cut_short(self.path)

@@ -3,13 +3,13 @@
     N    images; row k belongs to the image with imgid k
     D    numbers an image, 4096 for VGG-16's fc7
 
-Rows are gathered as float32 when a batch asks for them: COCO's 2 GB are never loaded, let alone copied as float64. Files whose
-rows can't be mapped (compressed ones, or those that keep a row's numbers apart) are converted once, block by block, to a
-float32 .npy beside them: FILE.float32.npy, which is used as long as FILE keeps its size and time of change. Where that can't be
-written, the converted features stay in memory.
+Rows are gathered as float32 when a batch asks for them: COCO's 2 GB are never loaded, let alone copied as float64.
+Files whose rows can't be mapped (compressed ones, or those that keep a row's numbers apart) are converted once, block
+by block, to a float32 .npy beside them: FILE.float32.npy, which is used as long as FILE keeps its size and time of
+change. Where that can't be written, the converted features stay in memory.
 
-Orientation: each format has its own (feature_files.py). If it doesn't fit the number of images and the transposed one does, the
-matrix is turned; if both fit, the format's own holds.
+Orientation: each format has its own (feature_files.py). If it doesn't fit the number of images and the transposed one
+does, the matrix is turned; if both fit, the format's own holds.
 """
 
 import json
@@ -22,7 +22,7 @@ from neuraltalk.data import feature_files
 from neuraltalk.errors import UserError
 
 NAMES = [f"{stem}{suffix}" for stem in ("vgg_feats", "features") for suffix in (".mat", ".npy", ".npz", ".h5")]
-FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked row by row as they are read: 0.3 s a gigabyte, if it is in memory
+FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked as rows are read; looking at a gigabyte takes 0.3 s
 _STAMP_BYTES = 256
 
 
@@ -78,8 +78,10 @@ class Features:
         if self.count == images:
             return
         if self.dimension != images:
-            raise UserError(f"{self.path}: has features of {self.count} images ({self.dimension} numbers each), but there are "
-                            f"{images} images; extract them again, or use the file that belongs to these images")
+            raise UserError(
+                f"{self.path}: has features of {self.count} images ({self.dimension} numbers each), but there are "
+                f"{images} images; extract them again, or use the file that belongs to these images"
+            )
         self._array = self._array.T
 
     def rows(self, imgids):
@@ -103,8 +105,14 @@ class Features:
         """One image's numbers side by side: gathered one by one from all over the file, a batch would take seconds."""
         if not self._array.flags.c_contiguous:
             array = self._array
-            self._array = _converted(self.path, self._variable, "turned.", array.shape,
-                                     lambda: (block for _, block in _blocks_of_rows(array)), self._progress)
+            self._array = _converted(
+                self.path,
+                self._variable,
+                "turned.",
+                array.shape,
+                lambda: (block for _, block in _blocks_of_rows(array)),
+                self._progress,
+            )
 
 
 def check_features(features, dataset):
@@ -120,24 +128,26 @@ def _blocks_of_rows(array):
     """Yield (first row, block of rows) over a matrix."""
     rows_at_once = max(1, feature_files.BLOCK_BYTES // (array.shape[1] * array.itemsize))
     for start in range(0, len(array), rows_at_once):
-        yield start, array[start:start + rows_at_once]
+        yield start, array[start : start + rows_at_once]
 
 
 def _as_float32(block):
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused next
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, which is refused next
         return block.astype(np.float32, copy=False)
 
 
 def _check_finite(block, imgids, path):
     """Refuse NaN and infinity: one of them makes every weight NaN within a step."""
-    # A sum is finite only if all its terms are, and takes a third of the time of looking at each. (It may overflow: then look.)
+    # A sum is finite only if all its terms are, and takes a third of the time of looking at each. (It may overflow.)
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(block.sum()):
             return
     row, column = np.unravel_index(np.argmin(np.isfinite(block)), block.shape)
     if not np.isfinite(block[row, column]):
-        raise UserError(f"{path}: the features of image {imgids[row]} aren't all finite 32-bit numbers (number {column} is "
-                        f"{block[row, column]}); extract them again")
+        raise UserError(
+            f"{path}: the features of image {imgids[row]} aren't all finite 32-bit numbers (number {column} is "
+            f"{block[row, column]}); extract them again"
+        )
 
 
 def _converted(path, variable, turned, shape, blocks, progress):
@@ -178,6 +188,6 @@ def _converted(path, variable, turned, shape, blocks, progress):
         array = np.empty(shape, dtype=np.float32)
         done = 0
         for block in float_blocks():
-            array[done:done + len(block)] = block
+            array[done : done + len(block)] = block
             done += len(block)
         return array

@@ -1,7 +1,7 @@
 """Captions as people have them: tables (CSV, TSV and the like), Flickr8K's token file, COCO's caption JSON.
 
-Each reader gives a list of Described: a picture's name with its captions, in the order of the file. What a file is, its content
-says. Text is UTF-8 (a leading byte order mark is fine), lines end as on any system.
+Each reader gives a list of Described: a picture's name with its captions, in the order of the file. What a file is,
+its content says. Text is UTF-8 (a leading byte order mark is fine), lines end as on any system.
 """
 
 import csv
@@ -14,11 +14,19 @@ from typing import NamedTuple
 from neuraltalk.data.dataset import SPLITS, read_json
 from neuraltalk.errors import UserError
 
-_FILE_COLUMNS = {"file", "filename", "file_name", "image", "image_name", "image_file", "image_path", "img", "name", "path",
-                 "photo", "picture"}
+_FILE_COLUMN = re.compile(r"(file|image|img|photo|picture)([ _-]?(name|file|path))?$|(name|path)$")
 _CAPTION_COLUMN = re.compile(r"(caption|sentence|comment|description|text|raw)s?[ _-]?\d*$")
-_SPLIT_NAMES = {"train": "train", "training": "train", "restval": "restval", "val": "val", "valid": "val", "validation": "val",
-                "dev": "val", "test": "test", "testing": "test"}
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "restval": "restval",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
 class Described(NamedTuple):
@@ -33,8 +41,8 @@ class Described(NamedTuple):
 def tokenize(caption):
     """The words of a caption: lower-case runs of letters and digits of any script.
 
-    Apostrophes vanish inside a word; everything else separates. So it is in the published Flickr8K file (all but 31 of 35,000
-    sentences come out the same).
+    Apostrophes vanish inside a word; everything else separates. So it is in the published Flickr8K file (all but 31 of
+    35,000 sentences come out the same).
 
     >>> tokenize("A dog's T-shirt, size 12: très chic!")
     ['a', 'dogs', 't', 'shirt', 'size', '12', 'très', 'chic']
@@ -72,23 +80,37 @@ def read_coco(path):
     Images without captions are left out. Raises UserError naming the entry and the field.
     """
     document = read_json(path)
-    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in ("images", "annotations")):
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(key), list) for key in ("images", "annotations")
+    ):
         raise UserError(f'{path}: not a COCO caption file: it should have lists "images" and "annotations"')
     captions = {}  # image id -> captions
     for place, record in enumerate(document["annotations"]):
-        if not isinstance(record, dict) or not isinstance(record.get("caption"), str) or type(record.get("image_id")) is not int:
-            raise UserError(f'{path}: annotation {place} should have a number "image_id" and a text "caption"; COCO\'s captions are in '
-                            "captions_*.json (instances_*.json has none)")
+        if (
+            not isinstance(record, dict)
+            or not isinstance(record.get("caption"), str)
+            or type(record.get("image_id")) is not int
+        ):
+            raise UserError(
+                f'{path}: annotation {place} should have a number "image_id" and a text "caption"; COCO\'s are in '
+                "captions_*.json (instances_*.json has none)"
+            )
         captions.setdefault(record["image_id"], []).append(record["caption"])
     described = []
     for place, record in enumerate(document["images"]):
-        if not isinstance(record, dict) or not isinstance(record.get("file_name"), str) or type(record.get("id")) is not int:
+        if (
+            not isinstance(record, dict)
+            or not isinstance(record.get("file_name"), str)
+            or type(record.get("id")) is not int
+        ):
             raise UserError(f'{path}: image {place} should have a number "id" and a text "file_name"')
         if record["id"] in captions:
             described.append(Described(record["file_name"], captions.pop(record["id"]), None, record["id"]))
     if captions:
-        raise UserError(f"{path}: {len(captions)} image_ids of its annotations aren't among its images (the first: "
-                        f"{next(iter(captions))})")
+        raise UserError(
+            f"{path}: {len(captions)} image_ids of its annotations aren't among its images (the first: "
+            f"{next(iter(captions))})"
+        )
     if not described:
         raise UserError(f"{path}: no image has a caption")
     return described
@@ -143,39 +165,45 @@ def _read_flickr(path, text):
 def _read_table(path, text):
     """A table: a column of file names, one or more of captions, perhaps one of splits.
 
-    With a header line, its words say which is which. Without one, the first column has the file names and all others captions.
+    With a header line, its words say which is which. Without one, the first column has file names, all others captions.
     """
     delimiter = _delimiter(path, text)
     rows = _rows(path, text, delimiter)
     header = [cell.lower() for cell in rows[0][1]]
-    file_column = next((k for k, cell in enumerate(header) if cell in _FILE_COLUMNS), None)
+    file_column = next((k for k, cell in enumerate(header) if _FILE_COLUMN.match(cell)), None)
     split_column = None
     if file_column is not None:
         rows = rows[1:]
         split_column = next((k for k, cell in enumerate(header) if cell in ("split", "set", "subset")), None)
         others = [k for k in range(len(header)) if k not in (file_column, split_column)]
         caption_columns = [k for k in others if _CAPTION_COLUMN.match(header[k])] or others
-        # comment_number and the like are skipped; of one caption column that ends the line, unquoted commas are part of the caption
+        # comment_number and the like are skipped; if one caption column ends the line, unquoted commas are part of it
         joined = caption_columns == [len(header) - 1]
         width = len(header)
     else:
         file_column, caption_columns = 0, None
         widths = {len(cells) for _, cells in rows}
-        joined = len(widths) > 1  # as many cells everywhere: that many captions; else the delimiter is part of the captions
+        joined = (
+            len(widths) > 1
+        )  # as many cells everywhere: that many captions; else the delimiter is part of the captions
         width = 2 if joined else widths.pop()
         caption_columns = list(range(1, width))
     if not caption_columns:
-        raise UserError(f"{path}: only one column; expected file names and captions, apart by a comma, a tab, ';' or '|'")
+        raise UserError(
+            f"{path}: only one column; expected file names and captions, apart by a comma, a tab, ';' or '|'"
+        )
 
     described = {}
     for number, cells in rows:
         if joined and len(cells) > width:
-            cells = [*cells[:width - 1], (delimiter + " ").join(cells[width - 1:])]
+            cells = [*cells[: width - 1], (delimiter + " ").join(cells[width - 1 :])]
         if len(cells) <= file_column or not cells[file_column]:
             raise UserError(f"{path}: line {number}: no file name")
         if len(cells) > width:
-            raise UserError(f"{path}: line {number} has {len(cells)} columns, the header {width}: put captions with "
-                            f"{delimiter!r} in quotes")
+            raise UserError(
+                f"{path}: line {number} has {len(cells)} columns, the header {width}: put captions with "
+                f"{delimiter!r} in quotes"
+            )
         split = None
         if split_column is not None and split_column < len(cells) and cells[split_column]:
             split = split_name(cells[split_column], f"{path}: line {number}")
@@ -201,15 +229,18 @@ def _delimiter(path, text):
 def _rows(path, text, delimiter):
     """The lines of a table that aren't empty: (line number, list of stripped cells)."""
     if delimiter in "\t|":  # such files seldom quote, and a caption may begin with a quotation
-        rows = [(number, [_unquoted(cell.strip()) for cell in line.split(delimiter)])
-                for number, line in enumerate(_lines(text), 1)]
+        rows = [
+            (number, [_unquoted(cell.strip()) for cell in line.split(delimiter)])
+            for number, line in enumerate(_lines(text), 1)
+        ]
     else:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
             rows = [(reader.line_num, [" ".join(cell.split()) for cell in cells]) for cells in reader]
         except csv.Error as error:
-            raise UserError(f"{path}: line {reader.line_num}: {error}; quote a caption as \"...\" with \"\" for a quotation mark "
-                            "inside") from None
+            raise UserError(
+                f'{path}: line {reader.line_num}: {error}; quote a caption as "..." with "" for a quotation mark inside'
+            ) from None
     return [(number, cells) for number, cells in rows if any(cells)]
 
 

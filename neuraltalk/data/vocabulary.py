@@ -41,7 +41,9 @@ class Vocabulary:
 
     def encode(self, tokens):
         """The numbers of the known words among `tokens`, in order; the others are skipped."""
-        return [number for number in map(self.index.get, tokens) if number]  # 0 isn't a word: "#START#" in a text is skipped
+        return [
+            number for number in map(self.index.get, tokens) if number
+        ]  # 0 isn't a word: "#START#" in a text is skipped
 
     def decode(self, numbers):
         """The words of `numbers` up to the first END, which is left out."""
@@ -86,8 +88,10 @@ def build_vocabulary(sentences, threshold=5):
     frequent = sorted((-count, word) for word, count in counts.items() if count >= threshold)
     if not frequent:
         most, often = counts.most_common(1)[0] if counts else ("none", 0)
-        raise UserError(f"no word occurs {threshold} times or more in the {len(token_lists)} training sentences (the most "
-                        f"frequent, {most!r}, {often} times): lower --word_count_threshold or add sentences")
+        raise UserError(
+            f"no word occurs {threshold} times or more in the {len(token_lists)} training sentences (the most "
+            f"frequent, {most!r}, {often} times): lower --word_count_threshold or add sentences"
+        )
     counted = np.array([len(token_lists)] + [-negated for negated, _ in frequent], dtype=np.float64)  # (V,)
     log_frequencies = np.log(counted / counted.sum())
     return Vocabulary([word for _, word in frequent], log_frequencies - log_frequencies.max())
@@ -103,21 +107,29 @@ def from_checkpoint(wordtoix, ixtoword, log_frequencies=None):
         words = {operator.index(number): word for number, word in dict(ixtoword).items()}
         numbers = {word: operator.index(number) for word, number in dict(wordtoix).items()}
     except (TypeError, ValueError):
-        raise UserError("the checkpoint's wordtoix and ixtoword should be dicts between words and whole numbers") from None
+        raise UserError(
+            "the checkpoint's wordtoix and ixtoword should be dicts between words and whole numbers"
+        ) from None
     if sorted(words) != list(range(len(words))) or not words:
         raise UserError(f"the checkpoint's ixtoword should number its {len(words)} words 0, 1, 2, ... without a gap")
     for number, word in words.items():
         if not isinstance(word, str):
             raise UserError(f"the checkpoint's ixtoword[{number}] is {word!r:.50}, not a word")
         if number != END and numbers.get(word) != number:
-            raise UserError(f"the checkpoint's tables disagree: ixtoword[{number}] is {word!r:.50}, but wordtoix has "
-                            f"{numbers.get(word)} for it")
+            raise UserError(
+                f"the checkpoint's tables disagree: ixtoword[{number}] is {word!r:.50}, but wordtoix has "
+                f"{numbers.get(word)} for it"
+            )
     if numbers.get(START_NAME) != START or len(numbers) != len(words):
-        raise UserError(f"the checkpoint's wordtoix should have the {len(words) - 1} words of ixtoword and {START_NAME} as 0; "
-                        f"it has {len(numbers)} entries, {START_NAME} as {numbers.get(START_NAME)}")
+        raise UserError(
+            f"the checkpoint's wordtoix should have the {len(words) - 1} words of ixtoword and {START_NAME} as 0; "
+            f"it has {len(numbers)} entries, {START_NAME} as {numbers.get(START_NAME)}"
+        )
     if log_frequencies is not None and np.shape(log_frequencies) != (len(words),):
-        raise UserError(f"the checkpoint's log_frequencies have shape {np.shape(log_frequencies)}, its vocabulary "
-                        f"{len(words)} entries")
+        raise UserError(
+            f"the checkpoint's log_frequencies have shape {np.shape(log_frequencies)}, its vocabulary "
+            f"{len(words)} entries"
+        )
     return Vocabulary([words[number] for number in range(1, len(words))], log_frequencies)
 
 
