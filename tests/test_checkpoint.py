@@ -25,10 +25,20 @@ SIZES = {"image_encoding_size": 3, "word_encoding_size": 3, "hidden_size": 3}
 def make_content(generator="lstm", dtype=np.float32, **changes):
     options = CaptionerOptions(generator=generator, **SIZES)
     captioner = Captioner.initialise(options, 7, WORDS.log_frequencies, np.random.default_rng(0), dtype)
-    return {"it": 12, "epoch": 1.5, "model": captioner.params, "params": vars(options), "perplexity": np.float64(3.25),
-            "wordtoix": WORDS.wordtoix, "ixtoword": WORDS.ixtoword, "log_frequencies": WORDS.log_frequencies,
-            "extractor": {"name": "kmeans", "fingerprint": "abc", "dictionary": np.ones((2, 2), np.float32)},
-            "history": [{"it": 12, "val_ppl2": 3.25}], "training": None, **changes}
+    return {
+        "it": 12,
+        "epoch": 1.5,
+        "model": captioner.params,
+        "params": vars(options),
+        "perplexity": np.float64(3.25),
+        "wordtoix": WORDS.wordtoix,
+        "ixtoword": WORDS.ixtoword,
+        "log_frequencies": WORDS.log_frequencies,
+        "extractor": {"name": "kmeans", "fingerprint": "abc", "dictionary": np.ones((2, 2), np.float32)},
+        "history": [{"it": 12, "val_ppl2": 3.25}],
+        "training": None,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize("generator", ["lstm", "rnn"])
@@ -58,7 +68,9 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     again["model"] = {name: np.asfortranarray(array) for name, array in again["model"].items()}
     save_checkpoint(tmp_path / "b.p", again)
     loaded = load_checkpoint(tmp_path / "a.p")
-    content = dict(make_content(), model=loaded.model, params=loaded.params, extractor=loaded.extractor, history=loaded.history)
+    content = dict(
+        make_content(), model=loaded.model, params=loaded.params, extractor=loaded.extractor, history=loaded.history
+    )
     save_checkpoint(tmp_path / "c.p", content)
     assert (tmp_path / "a.p").read_bytes() == (tmp_path / "b.p").read_bytes() == (tmp_path / "c.p").read_bytes()
 
@@ -134,36 +146,45 @@ def with_params(**changes):
 NOT_FINITE = np.full((1, 5), np.nan, np.float32)
 
 
-@pytest.mark.parametrize("changes, said", [
-    ({"model": None}, "'model' is missing, expected a dict"),
-    ({"wordtoix": [1]}, "'wordtoix' is a list"),
-    ({"params": "x"}, "'params' is a str"),
-    (with_model(We=None), "no array 'We'"),
-    (with_model(WLSTM=None), "'WLSTM' has shape None"),
-    (with_model(WLSTM=np.ones((7, 13), np.float32)), r"'WLSTM' has shape \(7, 13\), but its options ask for \(7, 12\)"),
-    (with_model(bd=NOT_FINITE), "'bd' has entries that are not finite"),
-    (with_model(bd=np.ones(5, np.float32)), "'bd' should be a matrix"),
-    (with_model(bd=np.ones((1, 5), np.int64)), "'bd' should be a matrix"),
-    (with_model(bd=[[1.0] * 5]), "'bd' should be a matrix"),
-    (with_model(Wextra=np.ones((1, 5), np.float32)), "arrays that an lstm captioner has not: Wextra"),
-    (with_params(generator="transformer"), "generator 'transformer' is unknown; there are lstm, rnn"),
-    (with_params(generator="rnn"), "Wxh"),
-    (with_params(generator=[]), "generator"),
-    (with_params(hidden_size=4), "options say hidden_size 4, its arrays 3"),
-    (with_params(hidden_size="x"), "option hidden_size is 'x'"),
-    (with_params(drop_prob_encoder=[0.5]), "option drop_prob_encoder"),
-    ({"ixtoword": {0: "."}}, "x.p: the checkpoint's wordtoix"),
-    ({"ixtoword": {0: ".", 1: "a", 2: "dog", 4: "runs", 5: "café"}}, "without a gap"),
-    ({"wordtoix": {**WORDS.wordtoix, "dog": 3}}, "tables disagree"),
-    ({"wordtoix": {"#START#": 0, "a": 1}, "ixtoword": {0: ".", 1: "a"}, "log_frequencies": None}, "2 words in its vocabulary, but its model has 5"),
-    ({"log_frequencies": np.zeros(3)}, "log_frequencies have shape"),
-    ({"log_frequencies": "x"}, "log_frequencies is a str"),
-    ({"it": "many"}, "'it' is a str"),
-    ({"perplexity": "good"}, "'perplexity' is a str"),
-    ({"history": {}}, "'history' is a dict"),
-    ({"training": [1]}, "'training' is a list"),
-    ({"extractor": "vgg"}, "'extractor' is a str"),
-])
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"model": None}, "'model' is missing, expected a dict"),
+        ({"wordtoix": [1]}, "'wordtoix' is a list"),
+        ({"params": "x"}, "'params' is a str"),
+        (with_model(We=None), "no array 'We'"),
+        (with_model(WLSTM=None), "'WLSTM' has shape None"),
+        (
+            with_model(WLSTM=np.ones((7, 13), np.float32)),
+            r"'WLSTM' has shape \(7, 13\), but its options ask for \(7, 12\)",
+        ),
+        (with_model(bd=NOT_FINITE), "'bd' has entries that are not finite"),
+        (with_model(bd=np.ones(5, np.float32)), "'bd' should be a matrix"),
+        (with_model(bd=np.ones((1, 5), np.int64)), "'bd' should be a matrix"),
+        (with_model(bd=[[1.0] * 5]), "'bd' should be a matrix"),
+        (with_model(Wextra=np.ones((1, 5), np.float32)), "arrays that an lstm captioner has not: Wextra"),
+        (with_params(generator="transformer"), "generator 'transformer' is unknown; there are lstm, rnn"),
+        (with_params(generator="rnn"), "Wxh"),
+        (with_params(generator=[]), "generator"),
+        (with_params(hidden_size=4), "options say hidden_size 4, its arrays 3"),
+        (with_params(hidden_size="x"), "option hidden_size is 'x'"),
+        (with_params(drop_prob_encoder=[0.5]), "option drop_prob_encoder"),
+        ({"ixtoword": {0: "."}}, "x.p: the checkpoint's wordtoix"),
+        ({"ixtoword": {0: ".", 1: "a", 2: "dog", 4: "runs", 5: "café"}}, "without a gap"),
+        ({"wordtoix": {**WORDS.wordtoix, "dog": 3}}, "tables disagree"),
+        (
+            {"wordtoix": {"#START#": 0, "a": 1}, "ixtoword": {0: ".", 1: "a"}, "log_frequencies": None},
+            "2 words in its vocabulary, but its model has 5",
+        ),
+        ({"log_frequencies": np.zeros(3)}, "log_frequencies have shape"),
+        ({"log_frequencies": "x"}, "log_frequencies is a str"),
+        ({"it": "many"}, "'it' is a str"),
+        ({"perplexity": "good"}, "'perplexity' is a str"),
+        ({"history": {}}, "'history' is a dict"),
+        ({"training": [1]}, "'training' is a list"),
+        ({"extractor": "vgg"}, "'extractor' is a str"),
+    ],
+)
 def test_parts_that_do_not_fit(tmp_path, changes, said):
     save_checkpoint(tmp_path / "x.p", make_content(**changes))
     with pytest.raises(UserError, match=said) as caught:

@@ -20,8 +20,22 @@ from neuraltalk.errors import UserError
 from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
 
 ROOT = pathlib.Path(__file__).parent.parent
-SMALL = ["--image_encoding_size", "4", "--word_encoding_size", "4", "--hidden_size", "4", "-b", "20", "-m", "2", "-d", "toy",
-         "--word_count_threshold", "2"]
+SMALL = [
+    "--image_encoding_size",
+    "4",
+    "--word_encoding_size",
+    "4",
+    "--hidden_size",
+    "4",
+    "-b",
+    "20",
+    "-m",
+    "2",
+    "-d",
+    "toy",
+    "--word_count_threshold",
+    "2",
+]
 
 
 @pytest.fixture
@@ -36,8 +50,15 @@ def place(tmp_path, monkeypatch):
         for _ in range(2):
             tokens = ["a", colours[k % 4], "ball"] + ["rolls"] * int(rng.integers(0, 3)) + (["rare"] if k == 5 else [])
             sentences.append({"tokens": tokens, "raw": " ".join(tokens), "imgid": k, "sentid": 2 * k + len(sentences)})
-        images.append({"imgid": k, "filename": f"{k}.jpg", "split": ["train", "train", "train", "val", "test"][k % 5],
-                       "sentids": [2 * k, 2 * k + 1], "sentences": sentences})
+        images.append(
+            {
+                "imgid": k,
+                "filename": f"{k}.jpg",
+                "split": ["train", "train", "train", "val", "test"][k % 5],
+                "sentids": [2 * k, 2 * k + 1],
+                "sentences": sentences,
+            }
+        )
     folder = tmp_path / "data" / "toy"
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps({"dataset": "toy", "images": images}), encoding="utf-8")
@@ -69,7 +90,15 @@ def test_a_run(place, capsys):
     assert status["checkpoint"] == str(pathlib.Path("cv/toy_lstm_baseline.p"))
     assert len(status["history"]) == 3  # the first iteration and two evaluations
     assert status["history"][0]["val_ppl2"] == -1
-    assert set(status["history"][0]) == {"time", "iter", "epoch", "time_per_batch", "smooth_train_ppl2", "val_ppl2", "train_ppl2"}
+    assert set(status["history"][0]) == {
+        "time",
+        "iter",
+        "epoch",
+        "time_per_batch",
+        "smooth_train_ppl2",
+        "val_ppl2",
+        "train_ppl2",
+    }
     assert status["history"][-1]["iter"] == [2, 2]
     assert status["history"][-1]["epoch"] == [2, 2]
     assert status["history"][-1]["val_ppl2"] == load_checkpoint("cv/toy_lstm_baseline.last.p").perplexity
@@ -120,7 +149,9 @@ def test_resuming_what_can_not_be(place, capsys):
 def test_starting_from_weights(place, capsys):
     assert command.main(SMALL) == 0
     first = load_checkpoint("cv/toy_lstm_baseline.p")
-    assert command.main([*SMALL, "--fappend", "second", "--init_model_from", "cv/toy_lstm_baseline.p", "-l", "1e-9"]) == 0
+    assert (
+        command.main([*SMALL, "--fappend", "second", "--init_model_from", "cv/toy_lstm_baseline.p", "-l", "1e-9"]) == 0
+    )
     assert "starting from the weights of cv" in capsys.readouterr().err
     second = load_checkpoint("cv/toy_lstm_second.p")
     np.testing.assert_allclose(second.model["We"], first.model["We"], atol=1e-6)
@@ -128,30 +159,33 @@ def test_starting_from_weights(place, capsys):
     assert "its vocabulary of" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["-d", "nowhere"], "no dataset 'nowhere'"),
-    (["--hidden_size", "0"], "--hidden_size 0 is out of range; it should be from 1 to"),
-    (["--hidden_size", "many"], "invalid int value: 'many'"),
-    (["--drop_prob_encoder", "1"], "--drop_prob_encoder 1 is out of range; it should be from 0 to below 1"),
-    (["--drop_prob_decoder", "-0.1"], "from 0 to below 1"),
-    (["-l", "0"], "--learning_rate 0 is out of range; it should be above 0"),
-    (["-l", "nan"], "--learning_rate nan"),
-    (["-m", "0"], "--max_epochs 0"),
-    (["-b", "0"], "--batch_size 0"),
-    (["-p", "-1"], "--eval_period -1"),
-    (["-c", "-1"], "--regc -1"),
-    (["--seed", "-1"], "--seed -1"),
-    (["--generator", "gru"], "invalid choice: 'gru'"),
-    (["--solver", "sgd"], "invalid choice: 'sgd'"),
-    (["--preset", "best"], "invalid choice: 'best'"),
-    (["--tanhC_version", "2"], "invalid choice: 2"),
-    (["--fappend", "a/b"], "--fappend 'a/b' becomes part of file names"),
-    (["--hiden_size", "3"], "unrecognized arguments: --hiden_size 3"),
-    (["--hidden_size", "5", "--generator", "rnn"], "--image_encoding_size 4 and --hidden_size 5 differ"),
-    (["--image_encoding_size", "5"], "make them equal"),
-    (["--init_model_from", "cv/none.p"], "can't be read"),
-    (["--word_count_threshold", "1000"], "lower --word_count_threshold"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["-d", "nowhere"], "no dataset 'nowhere'"),
+        (["--hidden_size", "0"], "--hidden_size 0 is out of range; it should be from 1 to"),
+        (["--hidden_size", "many"], "invalid int value: 'many'"),
+        (["--drop_prob_encoder", "1"], "--drop_prob_encoder 1 is out of range; it should be from 0 to below 1"),
+        (["--drop_prob_decoder", "-0.1"], "from 0 to below 1"),
+        (["-l", "0"], "--learning_rate 0 is out of range; it should be above 0"),
+        (["-l", "nan"], "--learning_rate nan"),
+        (["-m", "0"], "--max_epochs 0"),
+        (["-b", "0"], "--batch_size 0"),
+        (["-p", "-1"], "--eval_period -1"),
+        (["-c", "-1"], "--regc -1"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--generator", "gru"], "invalid choice: 'gru'"),
+        (["--solver", "sgd"], "invalid choice: 'sgd'"),
+        (["--preset", "best"], "invalid choice: 'best'"),
+        (["--tanhC_version", "2"], "invalid choice: 2"),
+        (["--fappend", "a/b"], "--fappend 'a/b' becomes part of file names"),
+        (["--hiden_size", "3"], "unrecognized arguments: --hiden_size 3"),
+        (["--hidden_size", "5", "--generator", "rnn"], "--image_encoding_size 4 and --hidden_size 5 differ"),
+        (["--image_encoding_size", "5"], "make them equal"),
+        (["--init_model_from", "cv/none.p"], "can't be read"),
+        (["--word_count_threshold", "1000"], "lower --word_count_threshold"),
+    ],
+)
 def test_mistakes_are_one_line_and_code_2(place, capsys, arguments, said):
     assert command.main([*SMALL, *arguments]) == 2
     out, err = capsys.readouterr()
@@ -172,7 +206,9 @@ def test_output_folder_that_can_not_be_written(place, capsys):
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_empty_split(place, capsys, split):
     path = pathlib.Path("data/toy/dataset.json")
-    path.write_text(path.read_text(encoding="utf-8").replace(f'"split": "{split}"', '"split": "test"'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(f'"split": "{split}"', '"split": "test"'), encoding="utf-8"
+    )
     assert command.main(SMALL) == 2
     assert f"no image with sentences in its {split} split" in capsys.readouterr().err
 
@@ -229,13 +265,32 @@ def test_the_table_covers_every_option_and_presets_are_valid():
 
 def test_defaults_are_the_original_s():
     options = vars(TrainingOptions())
-    assert {name: options[name] for name in ("fappend", "checkpoint_output_directory", "worker_status_output_directory")} == {
-        "fappend": "baseline", "checkpoint_output_directory": "cv", "worker_status_output_directory": "status"}
-    expected = {"generator": "lstm", "image_encoding_size": 256, "word_encoding_size": 256, "hidden_size": 256, "regc": 1e-8,
-                "max_epochs": 50, "solver": "rmsprop", "momentum": 0, "decay_rate": 0.999, "smooth_eps": 1e-8,
-                "learning_rate": 1e-3, "batch_size": 100, "grad_clip": 5, "drop_prob_encoder": 0.5, "drop_prob_decoder": 0.5,
-                "word_count_threshold": 5, "eval_period": 1, "eval_batch_size": 100, "eval_max_images": -1,
-                "min_ppl_or_abort": -1, "write_checkpoint_ppl_threshold": -1}
+    assert {
+        name: options[name] for name in ("fappend", "checkpoint_output_directory", "worker_status_output_directory")
+    } == {"fappend": "baseline", "checkpoint_output_directory": "cv", "worker_status_output_directory": "status"}
+    expected = {
+        "generator": "lstm",
+        "image_encoding_size": 256,
+        "word_encoding_size": 256,
+        "hidden_size": 256,
+        "regc": 1e-8,
+        "max_epochs": 50,
+        "solver": "rmsprop",
+        "momentum": 0,
+        "decay_rate": 0.999,
+        "smooth_eps": 1e-8,
+        "learning_rate": 1e-3,
+        "batch_size": 100,
+        "grad_clip": 5,
+        "drop_prob_encoder": 0.5,
+        "drop_prob_decoder": 0.5,
+        "word_count_threshold": 5,
+        "eval_period": 1,
+        "eval_batch_size": 100,
+        "eval_max_images": -1,
+        "min_ppl_or_abort": -1,
+        "write_checkpoint_ppl_threshold": -1,
+    }
     assert {name: options[name] for name in expected} == expected
     short = build_parser().parse_args("-d x -a 0 -o y -c 1 -m 2 -l 3 -b 4 -p 5".split())
     assert (short.dataset, short.checkpoint_output_directory, short.regc, short.max_epochs) == ("x", "y", 1, 2)
@@ -247,7 +302,15 @@ def test_help_pages(capsys):
     page = capsys.readouterr().out
     assert "python driver.py --max_epochs 1" in page
     assert " ".join(page.split()).count("(default: ") == len(vars(TrainingOptions())) + 1
-    for part in ("data and files:", "model:", "optimisation:", "regularisation:", "evaluation:", "--resume [CHECKPOINT]", "presets:"):
+    for part in (
+        "data and files:",
+        "model:",
+        "optimisation:",
+        "regularisation:",
+        "evaluation:",
+        "--resume [CHECKPOINT]",
+        "presets:",
+    ):
         assert part in page
     assert neuraltalk_command.main(["-h"]) == 0
     assert "predict" in capsys.readouterr().out
@@ -283,8 +346,10 @@ def test_killed_process_resumes(place):
 
 
 def test_help_imports_nothing_heavy():
-    code = ("import sys; from neuraltalk.cli.train import main; main(['-h']); "
-            "sys.exit(any(name in sys.modules for name in ('numpy', 'numba', 'scipy', 'PIL', 'nltk')))")
+    code = (
+        "import sys; from neuraltalk.cli.train import main; main(['-h']); "
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'numba', 'scipy', 'PIL', 'nltk')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
 
 

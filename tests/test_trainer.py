@@ -16,7 +16,8 @@ from neuraltalk.models.captioner import Captioner, CaptionerOptions, Loss
 from neuraltalk.train import trainer as training
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.perplexity import encode_pairs, from_log_likelihood, perplexity
-from neuraltalk.train.trainer import Schedule, Trainer, TrainingData, Watcher, generators, initialise_from, learning_rate_at
+from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
+from neuraltalk.train.trainer import Trainer, TrainingData, Watcher, initialise_from
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], np.log([1, 0.9, 0.8, 0.7, 0.6, 0.5]))
 SMALL = {"image_encoding_size": 4, "word_encoding_size": 4, "hidden_size": 4, "batch_size": 8, "max_epochs": 3.0}
@@ -42,7 +43,9 @@ def make_data(images=12):
 def make_trainer(folder, watcher=None, data=None, kind=Captioner, **changes):
     options = TrainingOptions(**{**SMALL, **changes})
     data = data or make_data()
-    captioner = kind.initialise(CaptionerOptions.of(options), 7, WORDS.log_frequencies, generators(options.seed)[0], options.dtype)
+    captioner = kind.initialise(
+        CaptionerOptions.of(options), 7, WORDS.log_frequencies, generators(options.seed)[0], options.dtype
+    )
     return Trainer(captioner, options, data, folder / "run.p", watcher)
 
 
@@ -85,8 +88,13 @@ def test_it_learns_and_keeps_a_history(tmp_path):
 
 def test_perplexity_is_that_of_the_sentences_one_by_one():
     data = make_data()
-    captioner = Captioner.initialise(CaptionerOptions(image_encoding_size=4, word_encoding_size=4, hidden_size=4), 7,
-                                     WORDS.log_frequencies, np.random.default_rng(0), np.float64)
+    captioner = Captioner.initialise(
+        CaptionerOptions(image_encoding_size=4, word_encoding_size=4, hidden_size=4),
+        7,
+        WORDS.log_frequencies,
+        np.random.default_rng(0),
+        np.float64,
+    )
     bits, words = 0.0, 0
     for pair in data.val_pairs:
         log_likelihood, count = captioner.log_likelihood(make_batch(data.features, [pair]))
@@ -103,16 +111,33 @@ def test_perplexity_is_that_of_the_sentences_one_by_one():
 
 def test_pairs_of_images():
     sentence = types.SimpleNamespace(tokens=["b", "zebra", "a"])
-    images = [types.SimpleNamespace(imgid=4, sentences=[sentence, sentence]), types.SimpleNamespace(imgid=2, sentences=[])]
+    images = [
+        types.SimpleNamespace(imgid=4, sentences=[sentence, sentence]),
+        types.SimpleNamespace(imgid=2, sentences=[]),
+    ]
     assert encode_pairs(images, WORDS) == [(4, [2, 1]), (4, [2, 1])]
 
 
-EVERYTHING = {"solver": "adam", "average_decay": 0.9, "learning_rate_decay": "cosine", "eval_period": 0.7, "learning_rate": 0.01}
+EVERYTHING = {
+    "solver": "adam",
+    "average_decay": 0.9,
+    "learning_rate_decay": "cosine",
+    "eval_period": 0.7,
+    "learning_rate": 0.01,
+}
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"solver": "vanilla", "momentum": 0.9}, {"solver": "adagrad"}, {"solver": "adadelta", "learning_rate_decay": "linear"},
-    {"generator": "rnn", "dtype": "float64"}, EVERYTHING])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"solver": "vanilla", "momentum": 0.9},
+        {"solver": "adagrad"},
+        {"solver": "adadelta", "learning_rate_decay": "linear"},
+        {"generator": "rnn", "dtype": "float64"},
+        EVERYTHING,
+    ],
+)
 @pytest.mark.parametrize("in_evaluation", [False, True])
 def test_resumed_to_the_bit(tmp_path, changes, in_evaluation):
     changes = {"max_epochs": 4.0, **changes}
@@ -223,8 +248,8 @@ def test_averaged_weights_are_evaluated_and_saved(tmp_path):
     trainer.watcher = Averaging()
     trainer.run()
     last = load_checkpoint(tmp_path / "run.last.p")
-    for name in expected:
-        np.testing.assert_allclose(last.model[name], expected[name], atol=1e-6)
+    for name, array in expected.items():
+        np.testing.assert_allclose(last.model[name], array, atol=1e-6)
         np.testing.assert_array_equal(last.training["weights"][name], trainer.captioner.params[name])
     assert not np.array_equal(last.model["Wd"], trainer.captioner.params["Wd"])
 
@@ -258,8 +283,11 @@ def scripted_run(folder, costs, **changes):
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_cost_that_is_no_number_stops(tmp_path, bad):
     _, run = scripted_run(tmp_path, [3.0, 3.0, bad, 3.0])
-    with pytest.raises(UserError, match=rf"stopped at iteration 2, .*the cost became {bad}; nothing was worth saving. Try a lower "
-                                        r"--learning_rate \(it is 0.001\)"):
+    with pytest.raises(
+        UserError,
+        match=rf"stopped at iteration 2, .*the cost became {bad}; nothing was worth saving. Try a lower "
+        r"--learning_rate \(it is 0.001\)",
+    ):
         run()
     assert load_bytes(tmp_path / "run.last.p")
 
@@ -270,7 +298,9 @@ def load_bytes(path):
 
 def test_a_sustained_explosion_stops(tmp_path):
     _, run = scripted_run(tmp_path, [10.0] * 300 + [1e4] * 300)
-    with pytest.raises(UserError, match=r"stopped at iteration 3[0-9][0-9], .*the cost explodes \(smoothed .*, it began at 10") as caught:
+    with pytest.raises(
+        UserError, match=r"stopped at iteration 3[0-9][0-9], .*the cost explodes \(smoothed .*; it began at 10"
+    ) as caught:
         run()
     assert "\n" not in str(caught.value)
 
@@ -338,19 +368,22 @@ def test_signal_handlers_are_put_back(tmp_path):
         make_trainer(tmp_path, Impatient()).run()
 
 
-@pytest.mark.parametrize("damage, said", [
-    (lambda state: state.pop("random"), "random"),
-    (lambda state: state["solver"].update(solver="adam"), "--solver 'adam'"),
-    (lambda state: state["solver"]["memory"].update({"squares/Wd": np.zeros((1, 1), np.float32)}), "squares/Wd"),
-    (lambda state: state["sampler"].update(pairs_count=7), "7 pairs"),
-    (lambda state: state["sampler"].update(position=10**6), "sampler"),
-    (lambda state: state["sampler"].update(position=0.5), "sampler"),
-    (lambda state: state.update(random={"bit_generator": "MT19937"}), "resumed"),
-    (lambda state: state.update(cost=[1]), "resumed"),
-    (lambda state: state.update(best_perplexity="x"), "number"),
-    (lambda state: state.update(weights={}), "array"),
-    (lambda state: state.update(weights=3), "resumed"),
-])
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda state: state.pop("random"), "random"),
+        (lambda state: state["solver"].update(solver="adam"), "--solver 'adam'"),
+        (lambda state: state["solver"]["memory"].update({"squares/Wd": np.zeros((1, 1), np.float32)}), "squares/Wd"),
+        (lambda state: state["sampler"].update(pairs_count=7), "7 pairs"),
+        (lambda state: state["sampler"].update(position=10**6), "sampler"),
+        (lambda state: state["sampler"].update(position=0.5), "sampler"),
+        (lambda state: state.update(random={"bit_generator": "MT19937"}), "resumed"),
+        (lambda state: state.update(cost=[1]), "resumed"),
+        (lambda state: state.update(best_perplexity="x"), "number"),
+        (lambda state: state.update(weights={}), "array"),
+        (lambda state: state.update(weights=3), "resumed"),
+    ],
+)
 def test_a_state_that_does_not_fit(tmp_path, damage, said):
     make_trainer(tmp_path, max_epochs=1.0).run()
     checkpoint = load_checkpoint(tmp_path / "run.last.p")

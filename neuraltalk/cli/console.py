@@ -1,7 +1,7 @@
 """What every command shares: exit codes, one-line errors, and progress that suits a terminal as well as a log file.
 
-A command is a function `main(argv=None)` under the decorator `command`. It returns its exit code (None counts as 0), prints
-results to stdout and everything else to stderr:
+A command is a function `main(argv=None)` under the decorator `command`. It returns its exit code (None counts as 0),
+prints results to stdout and everything else to stderr:
 
     @console.command
     def main(argv=None):
@@ -24,15 +24,25 @@ INTERRUPTED = 130  # what shells report for Ctrl-C: 128 + SIGINT
 CLOSED_PIPE = 141  # 128 + SIGPIPE: `neuraltalk ... | head` ended before we did
 
 # The world's faults rather than the program's: these are told in one line, any other OSError keeps its traceback.
-_FAULTS_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EISDIR,
-                         errno.ENOTDIR, errno.ENAMETOOLONG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FAULTS_OF_THE_PLACE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
 
 
 def command(main):
     """Decorator: give `main(argv=None)` the exit codes and one-line errors of the command line.
 
-    The wrapped function always returns an int and raises only programmer mistakes, so a test can call it. argparse's own
-    exits (-h, bad options) become return values too.
+    The wrapped function always returns an int and raises only programmer mistakes, so a test can call it. argparse's
+    own exits (-h, bad options) become return values too.
     """
 
     @functools.wraps(main)
@@ -136,8 +146,8 @@ class Progress:
         self.close()
 
     def update(self, done, note=None, amount=None):
-        """`done` things of `total` are through. note: a few words to show after the numbers; amount: units done, when the
-        speed is counted in something else than the things themselves (sentences where the loop counts batches)."""
+        """`done` things of `total` are through. note: a few words to show after the numbers; amount: units done, when
+        the speed is counted in something else than the things themselves (sentences where the loop counts batches)."""
         self.done = done
         self.amount = done - self.started if amount is None else amount
         if note is not None:

@@ -1,11 +1,11 @@
-"""The `neuraltalk` command: `neuraltalk train ...` does what driver.py does, and so on. A sub-command is a module here."""
+"""The `neuraltalk` command: `neuraltalk train ...` does what driver.py does, and so on. Each command is a module."""
 
 import importlib
 import sys
 
 from neuraltalk.cli import console
 
-# name -> (module with main(argv) -> exit code, one line of help). Imported only when called, so that help comes at once.
+# name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a captioner                      (driver.py)"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),

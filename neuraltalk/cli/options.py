@@ -1,7 +1,7 @@
-"""The options of training: names, defaults, bounds and help in one table, and the frozen record that a checkpoint keeps.
+"""The options of training: names, bounds and help in one table, and the frozen record that a checkpoint keeps.
 
-Names and defaults are the original driver's, wherever it had the option. A value comes from the first of: the command line,
-the checkpoint that is resumed, the preset, the default here.
+Names and defaults are the original driver's, wherever it had the option. A value comes from the first of: the command
+line, the checkpoint that is resumed, the preset, the default here.
 """
 
 import argparse
@@ -26,16 +26,20 @@ The real thing, some minutes on two cores: the same without --max_epochs. Ctrl-C
 continues as if nothing had happened. Other data: a folder data/NAME with dataset.json and features
 (`neuraltalk dataset -h` makes one from pictures and captions), then python driver.py -d NAME."""
 
-EPILOG = "presets:\n" + "".join(f"  {name:<22}{text}\n" for name, text in DESCRIPTIONS.items()) + """
+EPILOG = (
+    "presets:\n"
+    + "".join(f"  {name:<22}{text}\n" for name, text in DESCRIPTIONS.items())
+    + """
 Files: cv/DATASET_GENERATOR_FAPPEND.p is the best model so far, with .last.p the newest state, which --resume continues;
 a new run keeps those of the one before as .previous.p. status/HOST_DATASET_GENERATOR_FAPPEND_status.json tells how it
 goes. Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself,
 130 interrupted (all saved)."""
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """What a run depends on. Sizes are counts, periods epochs, probabilities 0 to 1; saved as `params` of a checkpoint."""
+    """What a run depends on. Sizes are counts, periods epochs, probabilities 0 to 1; a checkpoint's `params`."""
 
     dataset: str = "scenes"
     fappend: str = "baseline"
@@ -100,6 +104,7 @@ SHARE = Bound(0, 1, high_open=True)  # dropping, forgetting or averaging everyth
 ANY = Bound()
 
 # group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name
+# fmt: off
 TABLE = {
     "data and files": [
         ("-d --dataset", None, "NAME", "a folder below data/, or the path of one; scenes is drawn when it is absent"),
@@ -107,12 +112,12 @@ TABLE = {
         ("--fappend", None, "TEXT", "last part of the names of all files of this run"),
         ("-o --checkpoint_output_directory", None, "FOLDER", "where checkpoints go"),
         ("--worker_status_output_directory", None, "FOLDER", "where the status JSON goes"),
-        ("--write_checkpoint_ppl_threshold", ANY, "PPL", "save the best model only below this perplexity; negative: always"),
+        ("--write_checkpoint_ppl_threshold", ANY, "PPL", "save the best only below this perplexity; negative: always"),
         ("--init_model_from", None, "CHECKPOINT", "start from its weights (same vocabulary and sizes)"),
     ],
     "model": [
         ("--generator", ("lstm", "rnn"), None, "what reads and writes the words"),
-        ("--image_encoding_size", SIZE, "N", "length of the image's vector; lstm: as long as a word's, rnn: as the hidden state"),
+        ("--image_encoding_size", SIZE, "N", "length of the image's vector; lstm: as words, rnn: as the hidden state"),
         ("--word_encoding_size", SIZE, "N", "length of a word's vector"),
         ("--hidden_size", SIZE, "N", "length of the hidden state"),
         ("--tanhC_version", (0, 1), None, "lstm: 1 puts a tanh on the cell before the output gate"),
@@ -127,14 +132,14 @@ TABLE = {
         ("--learning_rate_decay", ("none", "linear", "cosine"), None, "let the rate fall to zero over the run"),
         ("--momentum", SHARE, "SHARE", "vanilla: share of the last step that is kept"),
         ("--decay_rate", SHARE, "SHARE", "rmsprop, adadelta, adam: share of the squared gradients that is kept"),
-        ("--smooth_eps", POSITIVE, "EPS", "rmsprop, adagrad, adadelta, adam: keeps the division finite"),
+        ("--smooth_eps", POSITIVE, "EPS", "all but vanilla: keeps the division finite"),
         ("--grad_clip", NOT_NEGATIVE, "LIMIT", "each gradient element is cut to +-LIMIT; 0: not at all"),
-        ("--average_decay", SHARE, "SHARE", "evaluate and save a moving average of the weights that keeps this share per batch; 0: off"),
+        ("--average_decay", SHARE, "SHARE", "save weights averaged over time; each batch keeps this share; 0: off"),
     ],
     "regularisation": [
         ("-c --regc", NOT_NEGATIVE, "WEIGHT", "of the squared weights in the cost"),
         ("--drop_prob_encoder", SHARE, "P", "probability of dropping each number of an image's or word's vector"),
-        ("--drop_prob_decoder", SHARE, "P", "probability of dropping each number of the hidden state before the words' scores"),
+        ("--drop_prob_decoder", SHARE, "P", "probability of dropping each number that the decoder reads"),
     ],
     "evaluation": [
         ("-p --eval_period", POSITIVE, "EPOCHS", "epochs between evaluations on the validation split"),
@@ -143,14 +148,29 @@ TABLE = {
         ("--min_ppl_or_abort", ANY, "PPL", "stop if an evaluation gives more than this; not positive: never"),
     ],
     "reproducibility": [
-        ("--seed", Bound(0, 2**63), "N", "of all randomness: equal seeds give equal models, bit by bit, on one machine"),
+        ("--seed", Bound(0, 2**63), "N", "of all randomness: equal seeds give equal bits, on one machine"),
         ("--dtype", ("float32", "float64"), None, "precision of all arithmetic"),
     ],
 }
+# fmt: on
 
 # What a resumed run can't change: the arrays would no longer fit, or the batches no longer be the ones that are left.
-FIXED_ON_RESUME = ("dataset", "word_count_threshold", "generator", "image_encoding_size", "word_encoding_size", "hidden_size",
-                   "tanhC_version", "rnn_relu_encoders", "rnn_feed_once", "batch_size", "solver", "seed", "dtype", "init_model_from")
+FIXED_ON_RESUME = (
+    "dataset",
+    "word_count_threshold",
+    "generator",
+    "image_encoding_size",
+    "word_encoding_size",
+    "hidden_size",
+    "tanhC_version",
+    "rnn_relu_encoders",
+    "rnn_feed_once",
+    "batch_size",
+    "solver",
+    "seed",
+    "dtype",
+    "init_model_from",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -162,16 +182,36 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser():
     """The parser of driver.py. What wasn't given is missing in its result: presets come between it and the defaults."""
-    parser = Parser(usage="%(prog)s [options]", description=MANUAL, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-                    argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    parser = Parser(
+        usage="%(prog)s [options]",
+        description=MANUAL,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
     defaults = TrainingOptions()
     start = parser.add_argument_group("what to do")
-    start.add_argument("--preset", choices=[*PRESETS, "none"], help="a named set of options; any option given beside it wins "
-                       "(default: scenes for the embedded pictures, else none)")
-    start.add_argument("--resume", nargs="?", const="", metavar="CHECKPOINT",
-                       help="continue a run to the bit, by default the newest .last.p in the checkpoint folder")
-    start.add_argument("-a", "--do_grad_check", type=int, choices=(0, 1),
-                       help="1: compare the gradients with numerical ones, print the result and end (default: 0)")
+    start.add_argument(
+        "--preset",
+        choices=[*PRESETS, "none"],
+        help="a named set of options; any option given beside it wins "
+        "(default: scenes for the embedded pictures, else none)",
+    )
+    start.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="CHECKPOINT",
+        help="continue a run to the bit, by default the newest .last.p in the checkpoint folder",
+    )
+    start.add_argument(
+        "-a",
+        "--do_grad_check",
+        type=int,
+        choices=(0, 1),
+        help="1: compare the gradients with numerical ones, print the result and end (default: 0)",
+    )
     for title, rows in TABLE.items():
         group = parser.add_argument_group(title)
         for flags, allowed, metavar, text in rows:
@@ -179,15 +219,21 @@ def build_parser():
             default = getattr(defaults, flags[-1].lstrip("-"))
             choices = allowed if isinstance(allowed, tuple) else None
             shown = f"{default:g}" if isinstance(default, float) else str(default) or "none"
-            group.add_argument(*flags, type=type(default), choices=choices, metavar=metavar or "{" + ",".join(map(str, choices)) + "}",
-                               help=f"{text} (default: {shown})".replace("%", "%%"))
+            group.add_argument(
+                *flags,
+                type=type(default),
+                choices=choices,
+                metavar=metavar or "{" + ",".join(map(str, choices)) + "}",
+                help=f"{text} (default: {shown})".replace("%", "%%"),
+            )
     return parser
 
 
 def resolve(given, saved=None):
     """The options of a run -> TrainingOptions.
 
-    given: dict of what stood on the command line (preset among it); saved: `params` of the checkpoint that is resumed, or None.
+    given: dict of what stood on the command line (preset among it); saved: `params` of the checkpoint that is resumed,
+    or None.
     Raises UserError for a value out of its bounds, and for one that a resumed run can't change.
     """
     given = {name: value for name, value in given.items() if name not in ("resume", "do_grad_check")}
@@ -195,8 +241,10 @@ def resolve(given, saved=None):
         base = {field.name: saved[field.name] for field in dataclasses.fields(TrainingOptions) if field.name in saved}
         for name in FIXED_ON_RESUME:
             if name in given and name in base and given[name] != base[name]:
-                raise UserError(f"--{name} {given[name]} can't be changed on --resume: the run has {base[name]}; leave it out, or "
-                                "start a new run (--init_model_from takes the weights along)")
+                raise UserError(
+                    f"--{name} {given[name]} can't be changed on --resume: the run has {base[name]}; leave it out, or "
+                    "start a new run (--init_model_from takes the weights along)"
+                )
         if given.get("preset", base.get("preset", "")) != base.get("preset", ""):
             raise UserError("--preset can't be changed on --resume: the run keeps its own options; leave it out")
         return checked(TrainingOptions(**{**base, **given}))
@@ -222,5 +270,7 @@ def checked(options):
                 raise UserError(f"--{name} {value:g} is out of range; it should be {allowed}")
             converted[name] = value
     if not re.fullmatch(r"[\w.+-]+", options.fappend) or options.fappend.startswith("."):
-        raise UserError(f"--fappend {options.fappend!r:.50} becomes part of file names: use letters, digits and any of _ - + .")
+        raise UserError(
+            f"--fappend {options.fappend!r:.50} becomes part of file names: use letters, digits and any of _ - + ."
+        )
     return dataclasses.replace(options, **converted)

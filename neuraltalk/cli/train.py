@@ -24,7 +24,8 @@ def main(argv=None):
 
     from neuraltalk.models.captioner import GENERATORS, Captioner, CaptionerOptions
     from neuraltalk.train import checkpoint as checkpoints
-    from neuraltalk.train.trainer import Trainer, generators, initialise_from
+    from neuraltalk.train.schedule import generators
+    from neuraltalk.train.trainer import Trainer, initialise_from
 
     resumed = start = None
     if "resume" in given:
@@ -44,8 +45,13 @@ def main(argv=None):
     images, data = load_data(options)
     if resumed:
         check_same_data(resumed, data)
-    captioner = Captioner.initialise(CaptionerOptions.of(options), data.features.dimension, data.vocabulary.log_frequencies,
-                                     generators(options.seed)[0], options.dtype)
+    captioner = Captioner.initialise(
+        CaptionerOptions.of(options),
+        data.features.dimension,
+        data.vocabulary.log_frequencies,
+        generators(options.seed)[0],
+        options.dtype,
+    )
     if start:
         initialise_from(captioner, start, data.vocabulary)
     watcher = Watcher(options, best_file)
@@ -68,12 +74,14 @@ def check_writable(folder):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as fault:
-        raise UserError(f"{folder}: can't write there ({fault.strerror}); choose another folder with "
-                        "--checkpoint_output_directory or --worker_status_output_directory") from None
+        raise UserError(
+            f"{folder}: can't write there ({fault.strerror}); choose another folder with "
+            "--checkpoint_output_directory or --worker_status_output_directory"
+        ) from None
 
 
 def load_data(options):
-    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws `scenes` if it is absent."""
+    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws absent `scenes`."""
     from neuraltalk.data.dataset import find_dataset, load_dataset
     from neuraltalk.data.features import check_features, open_features
     from neuraltalk.data.vocabulary import build_vocabulary
@@ -84,15 +92,19 @@ def load_data(options):
         draw_scenes(DATA / "scenes")
     folder = find_dataset(options.dataset, DATA)
     dataset = load_dataset(folder)
-    features = open_features(folder, images=len(dataset.images), progress=console.counted("converting features", "image"))
+    features = open_features(
+        folder, images=len(dataset.images), progress=console.counted("converting features", "image")
+    )
     check_features(features, dataset)
     images = {split: [image for image in dataset.split(split) if image.sentences] for split in ("train", "val")}
     if options.eval_max_images > 0:
         images["val"] = images["val"][: options.eval_max_images]
     for split, what in (("train", "to train on"), ("val", "to choose the best model by")):
         if not images[split]:
-            raise UserError(f"{folder}/dataset.json: no image with sentences in its {split} split, so nothing {what}; mark some "
-                            f'with "split": "{split}"')
+            raise UserError(
+                f"{folder}/dataset.json: no image with sentences in its {split} split, so nothing {what}; mark some "
+                f'with "split": "{split}"'
+            )
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     vocabulary = build_vocabulary(sentences, options.word_count_threshold)
     pairs = {split: encode_pairs(images[split], vocabulary) for split in images}
@@ -120,15 +132,21 @@ def load_extractor_state(folder):
 def check_same_data(resumed, data):
     """A resumed run has to see what it saw before: words, and the extractor of its features."""
     if resumed.vocabulary.words != data.vocabulary.words:
-        raise UserError(f"{resumed.path}: the data set has other words now ({len(data.vocabulary)}, the run has "
-                        f"{len(resumed.vocabulary)}), so it has changed; restore it, or start a new run")
+        raise UserError(
+            f"{resumed.path}: the data set has other words now ({len(data.vocabulary)}, the run has "
+            f"{len(resumed.vocabulary)}), so it has changed; restore it, or start a new run"
+        )
     before, now = ((extractor or {}).get("fingerprint") for extractor in (resumed.extractor, data.extractor))
     if before != now:
-        raise UserError(f"{resumed.path}: the data set's features come from another extractor now; restore the data set, or "
-                        "start a new run")
+        raise UserError(
+            f"{resumed.path}: the data set's features come from another extractor now; restore the data set, or "
+            "start a new run"
+        )
     if resumed.image_dimension != data.features.dimension:
-        raise UserError(f"{resumed.path}: was trained on {resumed.image_dimension}-number features; {data.features.path} has "
-                        f"{data.features.dimension}")
+        raise UserError(
+            f"{resumed.path}: was trained on {resumed.image_dimension}-number features; {data.features.path} has "
+            f"{data.features.dimension}"
+        )
 
 
 def describe(options, images, data, trainer):
@@ -136,18 +154,27 @@ def describe(options, images, data, trainer):
     parameters = sum(array.size for array in trainer.captioner.params.values())
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     skipped, schedule, count = data.vocabulary.skipped_share(sentences), trainer.schedule, console.format_count
-    rate = f"{options.learning_rate:g}" + ("" if options.learning_rate_decay == "none" else
-                                           f" falling to 0 ({options.learning_rate_decay})")
+    rate = f"{options.learning_rate:g}" + (
+        "" if options.learning_rate_decay == "none" else f" falling to 0 ({options.learning_rate_decay})"
+    )
     preset = f", preset {options.preset}" if options.preset else ""
-    console.say(f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} sentences "
-                f"to train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate")
+    console.say(
+        f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} "
+        f"sentences to train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate"
+    )
     console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers an image")
-    console.say(f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} times "
-                f"or more); {100 * skipped:.2f} % of the training words are skipped")
-    console.say(f"model       {options.generator}, sizes image {options.image_encoding_size}, word {options.word_encoding_size}, "
-                f"hidden {options.hidden_size}: {count(parameters)} parameters in {options.dtype}")
-    console.say(f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of {trainer.sampler.batch_size}, "
-                f"{options.solver}, rate {rate}{preset}")
+    console.say(
+        f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} "
+        f"times or more); {100 * skipped:.2f} % of the training words are skipped"
+    )
+    console.say(
+        f"model       {options.generator}, sizes image {options.image_encoding_size}, word "
+        f"{options.word_encoding_size}, hidden {options.hidden_size}: {count(parameters)} parameters in {options.dtype}"
+    )
+    console.say(
+        f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of "
+        f"{trainer.sampler.batch_size}, {options.solver}, rate {rate}{preset}"
+    )
 
 
 class Watcher:
@@ -157,7 +184,9 @@ class Watcher:
         from neuraltalk.train.status import StatusFile
 
         self.options, self.progress, self.timer = options, None, None
-        self.status = StatusFile(options.worker_status_output_directory, best_file.name.removesuffix(".p"), vars(options))
+        self.status = StatusFile(
+            options.worker_status_output_directory, best_file.name.removesuffix(".p"), vars(options)
+        )
         self.last_step = None
 
     def starting(self, trainer):
@@ -174,20 +203,26 @@ class Watcher:
             self.timer.cancel()
         first, self.last_step = self.last_step is None, step
         validation = "" if trainer.val_ppl2 is None else f" (validation {trainer.val_ppl2:.2f})"
-        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, perplexity {trainer.train_ppl2:.2f}{validation}",
-                             amount=trainer.sentences)
+        self.progress.update(
+            trainer.it,
+            f"epoch {trainer.epoch:.2f}, perplexity {trainer.train_ppl2:.2f}{validation}",
+            amount=trainer.sentences,
+        )
         if first or self.status.due():
             self._add_status(trainer)
 
     def evaluating(self, trainer, done, total):
-        self.progress.update(trainer.it, f"epoch {trainer.epoch:.2f}, validating {100 * done // total} %",
-                             amount=trainer.sentences)
+        self.progress.update(
+            trainer.it, f"epoch {trainer.epoch:.2f}, validating {100 * done // total} %", amount=trainer.sentences
+        )
 
     def evaluated(self, trainer, entry, improved):
         saved = " (best so far, saved)" if improved else ""
         self.progress.note = f"epoch {trainer.epoch:.2f}, validation perplexity {entry['val_ppl2']:.2f}"
-        self.progress.say(f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
-                          f"{entry['train_ppl2']:.2f} in training{saved}")
+        self.progress.say(
+            f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
+            f"{entry['train_ppl2']:.2f} in training{saved}"
+        )
         if improved:
             self.status.content["checkpoint"] = str(trainer.best_file)
         self._add_status(trainer)
@@ -201,29 +236,46 @@ class Watcher:
     def _add_status(self, trainer):
         step = self.last_step
         if step is not None:  # a resumed run can begin with an evaluation
-            self.status.add(trainer.it, trainer.schedule.all, trainer.epoch, self.options.max_epochs, step.seconds,
-                            step.train_ppl2, trainer.smooth_ppl2, trainer.val_ppl2)
+            self.status.add(
+                trainer.it,
+                trainer.schedule.all,
+                trainer.epoch,
+                self.options.max_epochs,
+                step.seconds,
+                step.train_ppl2,
+                trainer.smooth_ppl2,
+                trainer.val_ppl2,
+            )
 
 
 def conclude(trainer, ending):
     """Say what came out and what to do next; the exit code."""
-    driver = pathlib.Path(sys.argv[0]).name == "driver.py"
-    train, predict, evaluate = ("python driver.py", "python predict_on_images.py", "python eval_sentence_predictions.py") if (
-        driver) else ("neuraltalk train", "neuraltalk predict", "neuraltalk eval")
+    options, best = trainer.options, trainer.best_perplexity
+    if pathlib.Path(sys.argv[0]).name == "driver.py":
+        train, predict, evaluate = (
+            "python driver.py",
+            "python predict_on_images.py",
+            "python eval_sentence_predictions.py",
+        )
+    else:
+        train, predict, evaluate = "neuraltalk train", "neuraltalk predict", "neuraltalk eval"
     if ending == "interrupted":
-        print(f"interrupted at epoch {trainer.epoch:.2f} of {trainer.options.max_epochs:g}; everything is saved. To continue:")
+        print(f"interrupted at epoch {trainer.epoch:.2f} of {options.max_epochs:g}; everything is saved. To continue:")
         print(f"    {train} --resume {_quoted(trainer.last_file)}")
         return console.INTERRUPTED
-    if trainer.best_perplexity is None:
-        print(f"no evaluation was below --write_checkpoint_ppl_threshold {trainer.options.write_checkpoint_ppl_threshold:g}; the "
-              f"last state is {trainer.last_file} (validation perplexity {_perplexity(trainer.val_ppl2)})")
+    if best is None:
+        print(
+            f"no evaluation was below --write_checkpoint_ppl_threshold {options.write_checkpoint_ppl_threshold:g}; "
+            f"the last state is {trainer.last_file} (validation perplexity {_perplexity(trainer.val_ppl2)})"
+        )
         return 0
-    best = _quoted(trainer.best_file)
-    print(f"best validation perplexity {_perplexity(trainer.best_perplexity)}, with {len(trainer.data.vocabulary)} vocabulary "
-          f"entries: {trainer.best_file}")
+    print(
+        f"best validation perplexity {_perplexity(best)}, with {len(trainer.data.vocabulary)} vocabulary entries: "
+        f"{trainer.best_file}"
+    )
     print("next, caption pictures and score the model:")
-    print(f"    {predict} {best}")
-    print(f"    {evaluate} {best}")
+    print(f"    {predict} {_quoted(trainer.best_file)}")
+    print(f"    {evaluate} {_quoted(trainer.best_file)}")
     return 0
 
 

@@ -13,10 +13,11 @@ Beside them ours:
     log_frequencies  (V,) of the words in training, where the decoder's bias started
     extractor        what made the features out of pictures: a plain dict with "name" and "fingerprint", or None
     history          one dict an evaluation: it, epoch, train_ppl2, smooth_train_ppl2, val_ppl2, learning_rate
-    training         None in the best checkpoint; in the last one all that `--resume` needs to continue to the bit (trainer.py)
+    training         None in the best checkpoint; in the last one all that --resume needs, see trainer.py
 
 Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far by validation perplexity, `....last.p` the newest
-state. A new run under the same name keeps the files of the one before as `....previous.p`. Equal content gives equal bytes.
+state. A new run under the same name keeps the files of the one before as `....previous.p`. Equal content gives equal
+bytes.
 """
 
 import dataclasses
@@ -96,7 +97,10 @@ def keep_previous(path):
 def newest_checkpoint(folder="cv"):
     """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet."""
     files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".")]
-    for wanted in (lambda name: name.count(".last.p") + name.count(".previous.p") == 0, lambda name: name.endswith(".last.p")):
+    for wanted in (
+        lambda name: name.count(".last.p") + name.count(".previous.p") == 0,
+        lambda name: name.endswith(".last.p"),
+    ):
         found = [path for path in files if wanted(path.name)]
         if found:
             return _newest(found)
@@ -107,7 +111,9 @@ def newest_last(folder="cv"):
     """The newest state that a run in `folder` left for --resume."""
     found = [path for path in pathlib.Path(folder).glob("*.last.p") if not path.name.startswith(".")]
     if not found:
-        raise UserError(f"nothing to resume in {folder}: no *.last.p there; name a checkpoint, or start without --resume")
+        raise UserError(
+            f"nothing to resume in {folder}: no *.last.p there; name a checkpoint, or start without --resume"
+        )
     return _newest(found)
 
 
@@ -121,7 +127,7 @@ def _tame(name):
 
 
 def save_checkpoint(path, content):
-    """Write the dict `content` (the keys above) atomically. Equal content gives equal bytes, whichever objects are shared."""
+    """Write the dict `content` (the keys above) atomically. Equal content gives equal bytes, whatever it shares."""
     plain = _plain({"version": VERSION, **content}, "checkpoint")
     with write_atomically(path) as file:
         pickler = pickle.Pickler(file, protocol=4)
@@ -158,7 +164,9 @@ def load_checkpoint(path):
     path = pathlib.Path(path)
     content = load_pickle(path)
     if not isinstance(content, dict):
-        raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}, expected a dict with model, params, ...")
+        raise UserError(
+            f"{path}: not a checkpoint: it holds a {type(content).__name__}, expected a dict with model, params, ..."
+        )
     for key in ORIGINAL_KEYS:
         if not isinstance(content.get(key), dict):
             raise UserError(f"{path}: not a checkpoint: its {key!r} is {_described(content.get(key))}, expected a dict")
@@ -200,8 +208,10 @@ def _checked_model(model, path):
         if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
             raise UserError(f"{path}: model entry {name!r:.50} should be a matrix of floating-point numbers")
         if not np.isfinite(array).all():
-            raise UserError(f"{path}: model array {name!r:.50} has entries that are not finite: the training of it failed, "
-                            "take an earlier checkpoint")
+            raise UserError(
+                f"{path}: model array {name!r:.50} has entries that are not finite: the training of it failed, "
+                "take an earlier checkpoint"
+            )
     dtypes = {array.dtype for array in model.values()}
     dtype = np.float32 if np.dtype(np.float32) in dtypes and len(dtypes) == 1 else np.float64
     if dtypes == {np.dtype(np.float16)}:
@@ -210,14 +220,17 @@ def _checked_model(model, path):
 
 
 def _captioner_options(params, model, path):
-    """The options that define the model. Old files lack some: sizes are then read off the arrays, the rest has its default."""
+    """The options that define the model. Old files lack some: then arrays tell sizes, the rest has its default."""
     from neuraltalk.models.captioner import GENERATORS, CaptionerOptions, check_parameters, parameter_shapes
 
     for name in ("We", "Ws", "Wd"):
         if name not in model:
             raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
-    sizes = {"image_encoding_size": model["We"].shape[1], "word_encoding_size": model["Ws"].shape[1],
-             "hidden_size": model["Wd"].shape[0]}
+    sizes = {
+        "image_encoding_size": model["We"].shape[1],
+        "word_encoding_size": model["Ws"].shape[1],
+        "hidden_size": model["Wd"].shape[0],
+    }
     given = {"generator": "lstm", **sizes, **{key: value for key, value in params.items() if value is not None}}
     if not isinstance(given["generator"], str) or given["generator"] not in GENERATORS:
         raise UserError(f"{path}: generator {given['generator']!r:.50} is unknown; there are {', '.join(GENERATORS)}")
@@ -232,14 +245,18 @@ def _captioner_options(params, model, path):
     check_parameters(options, model, path)
     surplus = set(model) - set(parameter_shapes(options, len(model["We"]), len(model["Ws"])))
     if surplus:
-        raise UserError(f"{path}: the model has arrays that an {options.generator} captioner has not: {', '.join(sorted(surplus))}")
+        raise UserError(
+            f"{path}: the model has arrays that an {options.generator} captioner has not: {', '.join(sorted(surplus))}"
+        )
     return options
 
 
 def _vocabulary(content, size, path):
     frequencies = content.get("log_frequencies")
     if frequencies is not None and not (isinstance(frequencies, np.ndarray) and frequencies.dtype.kind == "f"):
-        raise UserError(f"{path}: the checkpoint's log_frequencies is {_described(frequencies)}, expected an array of numbers")
+        raise UserError(
+            f"{path}: the checkpoint's log_frequencies is {_described(frequencies)}, expected an array of numbers"
+        )
     try:
         vocabulary = vocabularies.from_checkpoint(content["wordtoix"], content["ixtoword"], frequencies)
     except UserError as fault:

@@ -1,7 +1,7 @@
 """Perplexity: 2 ** (sum of -log2 p(word) / number of words, END included). 1 is certainty, V is knowing nothing.
 
-Words outside the vocabulary are skipped, so the figure means something only beside the vocabulary's size and the share of
-words skipped.
+Words outside the vocabulary are skipped, so the figure means something only beside the vocabulary's size and the share
+of words skipped.
 """
 
 import math
@@ -26,8 +26,8 @@ def encode_pairs(images, vocabulary):
 def perplexity(captioner, features, pairs, batch_size=100, watch=None):
     """Perplexity of a captioner on (imgid, word numbers) pairs, dropout off -> Perplexity.
 
-    Sentences of a length go together, whatever their order here, so that batches are packed densely. watch(done) is called
-    with the number of pairs done before each batch.
+    Sentences of a length go together, whatever their order here, so that batches are packed densely. watch(done) is
+    called with the number of pairs done before each batch.
     """
     order = sorted(range(len(pairs)), key=lambda k: len(pairs[k][1]))  # stable, so the same sums in the same order
     total, words = 0.0, 0

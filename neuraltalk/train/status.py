@@ -9,9 +9,9 @@
                   "train_ppl2": perplexity of the last batch, "smooth_train_ppl2": its moving average,
                   "val_ppl2": the last one on the validation split, -1 before the first}, ...]}
 
-and beside them "state" ("training", "finished", "interrupted" or "stopped") and "checkpoint", the best file (null before the
-first). A number that isn't finite becomes null: JSON has none. An entry is added at the start, once a minute, at every
-evaluation and at the end; the file is always whole.
+and beside them "state" ("training", "finished", "interrupted" or "stopped") and "checkpoint", the best file (null
+before the first). A number that isn't finite becomes null: JSON has none. An entry is added at the start, once a
+minute, at every evaluation and at the end; the file is always whole.
 """
 
 import datetime
@@ -40,15 +40,17 @@ class StatusFile:
 
     def add(self, it, max_iters, epoch, max_epochs, seconds, train_ppl2, smooth_train_ppl2, val_ppl2):
         """Append an entry and write the file. val_ppl2 None: not evaluated yet."""
-        self.content["history"].append({
-            "time": datetime.datetime.now().isoformat(timespec="seconds"),
-            "iter": [it, max_iters],
-            "epoch": [epoch, max_epochs],
-            "time_per_batch": _finite(seconds),
-            "smooth_train_ppl2": _finite(smooth_train_ppl2),
-            "val_ppl2": -1 if val_ppl2 is None else _finite(val_ppl2),
-            "train_ppl2": _finite(train_ppl2),
-        })
+        self.content["history"].append(
+            {
+                "time": datetime.datetime.now().isoformat(timespec="seconds"),
+                "iter": [it, max_iters],
+                "epoch": [epoch, max_epochs],
+                "time_per_batch": _finite(seconds),
+                "smooth_train_ppl2": _finite(smooth_train_ppl2),
+                "val_ppl2": -1 if val_ppl2 is None else _finite(val_ppl2),
+                "train_ppl2": _finite(train_ppl2),
+            }
+        )
         self.write()
 
     def end(self, state):

@@ -1,16 +1,13 @@
 """The training loop: draw a batch, take a step, and now and then evaluate on the validation split and save.
 
-    it              iterations done            smoothed costs   0.99 * before + 0.01 * batch, from the first batch on
-    epoch           it / iterations an epoch   average          moving average of the weights (--average_decay), or None
+    it       iterations done               ppl2     perplexity, 2 ** (bits per word)
+    epoch    it / iterations an epoch      average  moving average of the weights (--average_decay), or None
 
-A run can be interrupted after any iteration, by a key or by a power cut, and continues to the bit: everything that the next
-iteration depends on is in `Trainer.state`, which the last checkpoint holds. Clocks decide only when to save.
+A run can be interrupted after any iteration, by a key or by a power cut, and continues to the bit: everything that the
+next iteration depends on is in `Trainer.state`, which the last checkpoint holds. Clocks decide only when to save.
 """
 
-import contextlib
 import math
-import signal
-import threading
 import time
 from typing import NamedTuple
 
@@ -19,11 +16,12 @@ import numpy as np
 from neuraltalk.data.batches import PairSampler, make_batch
 from neuraltalk.errors import UserError
 from neuraltalk.train import checkpoint as checkpoints
+from neuraltalk.train.cost_watch import CostWatch, smoothed
+from neuraltalk.train.interruption import interruption
 from neuraltalk.train.perplexity import from_log_likelihood, perplexity
+from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.solver import Solver
 
-SMOOTHING = 0.99
-EXPLODED_FOR = 25  # iterations that the smoothed cost has to stay too high: one bad batch isn't an explosion
 SAVE_PERIOD = 600.0  # seconds between saves where evaluations are rarer
 
 
@@ -66,38 +64,8 @@ class Watcher:
         """state: "finished", "interrupted" or "stopped"."""
 
 
-class Schedule(NamedTuple):
-    """Iterations that the options ask for."""
-
-    per_epoch: int
-    per_evaluation: int
-    all: int
-
-    @classmethod
-    def of(cls, options, pairs):
-        per_epoch = max(1, pairs // options.batch_size)
-        return cls(per_epoch, max(1, int(per_epoch * options.eval_period)), max(1, round(options.max_epochs * per_epoch)))
-
-
-def learning_rate_at(it, all_iterations, options):
-    """The rate of iteration `it` (from 0): constant, or falling to zero over the run, as a line or as half a cosine wave.
-
-    """
-    rate, part = options.learning_rate, it / all_iterations
-    if options.learning_rate_decay == "linear":
-        rate *= 1 - part
-    elif options.learning_rate_decay == "cosine":
-        rate *= (1 + math.cos(math.pi * part)) / 2
-    return rate
-
-
-def generators(seed):
-    """The run's three independent sources of randomness: for the first weights, for dropout, for the order of sentences."""
-    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
-
-
 class Trainer:
-    """A run. `options` has the attributes of cli.options.TrainingOptions; `best_file` is where the best checkpoint goes.
+    """A run. `options` has the attributes of cli.options.TrainingOptions; `best_file` is where the best model goes.
 
     Call run() to train; `restore` beforehand continues an earlier run.
     """
@@ -106,7 +74,9 @@ class Trainer:
         self.captioner, self.options, self.data = captioner, options, data
         self.best_file, self.last_file = best_file, checkpoints.last_path(best_file)
         self.watcher = watcher or Watcher()
-        self.solver = Solver(options.solver, options.grad_clip, options.momentum, options.decay_rate, options.smooth_eps)
+        self.solver = Solver(
+            options.solver, options.grad_clip, options.momentum, options.decay_rate, options.smooth_eps
+        )
         _, self.dropout_rng, sampler_rng = generators(options.seed)
         self.sampler = PairSampler(len(data.train_pairs), options.batch_size, sampler_rng)
         self.schedule = Schedule.of(options, len(data.train_pairs))
@@ -117,8 +87,8 @@ class Trainer:
         self.history = []
         self.best_perplexity = None
         self.evaluated_at = 0  # the iteration of the last evaluation
-        self.smooth_cost = self.first_cost = self.lowest_cost = self.smooth_ppl2 = None
-        self.too_high_for = 0
+        self.cost_watch = CostWatch()
+        self.smooth_ppl2 = None
         self.log_likelihood, self.words = 0.0, 0  # of the batches since the last evaluation
         self.sentences = 0  # seen by this process
         self.saved = time.monotonic()
@@ -142,8 +112,8 @@ class Trainer:
     def run(self):
         """Train until max_epochs or an interruption (Ctrl-C or a termination signal; the iteration is finished first).
 
-        Returns "finished" or "interrupted"; the last checkpoint is written in either case. Raises UserError when the cost
-        isn't a number any more or explodes, and when validation perplexity misses min_ppl_or_abort.
+        Returns "finished" or "interrupted"; the last checkpoint is written in either case. Raises UserError when the
+        cost isn't a number any more or explodes, and when validation perplexity misses min_ppl_or_abort.
         """
         state = "stopped"
         with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
@@ -176,7 +146,9 @@ class Trainer:
         began = time.monotonic()
         pairs = [self.data.train_pairs[k] for k in self.sampler.draw().tolist()]
         loss = self.captioner.loss(make_batch(self.data.features, pairs), self.dropout_rng)
-        self._watch_cost(loss.total_cost)
+        fault = self.cost_watch.fault(loss.total_cost)
+        if fault:
+            self._stop(fault)
         rate = learning_rate_at(self.it, self.schedule.all, self.options)
         self.solver.step(self.captioner.params, loss.grads, rate)
         self.it += 1
@@ -186,7 +158,7 @@ class Trainer:
         self.words += loss.words
         self.sentences += len(pairs)
         train_ppl2 = from_log_likelihood(loss.log_likelihood, loss.words)
-        self.smooth_ppl2 = _smoothed(self.smooth_ppl2, train_ppl2)
+        self.smooth_ppl2 = smoothed(self.smooth_ppl2, train_ppl2)
         return Step(loss.total_cost, train_ppl2, rate, time.monotonic() - began, len(pairs))
 
     def _update_average(self):
@@ -197,22 +169,6 @@ class Trainer:
             difference *= weights.dtype.type(1 - decay)
             self.average[name] += difference
 
-    def _watch_cost(self, cost):
-        """Stop a run that can't recover: a cost that is no number, or one that stays far above where it was.
-
-        Too high is more than the lowest smoothed cost so far plus the first batch's cost: at the start twice the first.
-        """
-        if not math.isfinite(cost):
-            self._stop(f"the cost became {cost}")
-        if self.first_cost is None:
-            self.first_cost = self.lowest_cost = cost
-        self.smooth_cost = _smoothed(self.smooth_cost, min(cost, 10 * self.first_cost))
-        self.lowest_cost = min(self.lowest_cost, self.smooth_cost)
-        self.too_high_for = self.too_high_for + 1 if self.smooth_cost > self.lowest_cost + self.first_cost else 0
-        if self.too_high_for >= EXPLODED_FOR:
-            self._stop(f"the cost explodes (smoothed {self.smooth_cost:.3g}, it began at {self.first_cost:.3g} and had "
-                       f"come down to {self.lowest_cost:.3g})")
-
     def _check_weights(self):
         """Nothing that isn't finite is ever saved: the files of before stay."""
         for name, array in self.captioner.params.items():
@@ -220,10 +176,16 @@ class Trainer:
                 self._stop(f"weights of {name} are not finite any more")
 
     def _stop(self, reason):
-        kept = f"the best checkpoint so far is {self.best_file}" if self.best_perplexity is not None else "nothing was worth saving"
-        raise UserError(f"training stopped at iteration {self.it}, epoch {self.epoch:.2f}: {reason}; {kept}. Try a lower "
-                        f"--learning_rate (it is {self.options.learning_rate:g}) or --grad_clip (it is "
-                        f"{self.options.grad_clip:g}), and python driver.py --do_grad_check 1 after changes to the code")
+        kept = (
+            f"the best checkpoint so far is {self.best_file}"
+            if self.best_perplexity is not None
+            else "nothing was worth saving"
+        )
+        raise UserError(
+            f"training stopped at iteration {self.it}, epoch {self.epoch:.2f}: {reason}; {kept}. Try a lower "
+            f"--learning_rate (it is {self.options.learning_rate:g}) or --grad_clip (it is "
+            f"{self.options.grad_clip:g}), and python driver.py --do_grad_check 1 after changes to the code"
+        )
 
     # ---- evaluation
 
@@ -245,21 +207,29 @@ class Trainer:
             self.watcher.evaluating(self, done, total)
 
         try:
-            val_ppl2 = perplexity(self.evaluated_captioner(), self.data.features, self.data.val_pairs,
-                                  self.options.eval_batch_size, watch).perplexity
+            val_ppl2 = perplexity(
+                self.evaluated_captioner(), self.data.features, self.data.val_pairs, self.options.eval_batch_size, watch
+            ).perplexity
         except _Interrupted:
             return False
         if math.isnan(val_ppl2):
             self._stop("the validation perplexity is not a number")
         self._check_weights()
-        entry = {"it": self.it, "epoch": self.epoch, "train_ppl2": self.train_ppl2,
-                 "smooth_train_ppl2": self.smooth_ppl2, "val_ppl2": val_ppl2,
-                 "learning_rate": learning_rate_at(self.it, self.schedule.all, self.options)}
+        entry = {
+            "it": self.it,
+            "epoch": self.epoch,
+            "train_ppl2": self.train_ppl2,
+            "smooth_train_ppl2": self.smooth_ppl2,
+            "val_ppl2": val_ppl2,
+            "learning_rate": learning_rate_at(self.it, self.schedule.all, self.options),
+        }
         self.history.append(entry)
         self.evaluated_at = self.it
         self.log_likelihood, self.words = 0.0, 0
         threshold, abort_above = self.options.write_checkpoint_ppl_threshold, self.options.min_ppl_or_abort
-        improved = (self.best_perplexity is None or val_ppl2 < self.best_perplexity) and (threshold < 0 or val_ppl2 < threshold)
+        improved = (self.best_perplexity is None or val_ppl2 < self.best_perplexity) and (
+            threshold < 0 or val_ppl2 < threshold
+        )
         if improved:
             if self.best_perplexity is None:
                 checkpoints.keep_previous(self.best_file)
@@ -268,8 +238,10 @@ class Trainer:
         self.save_last()
         self.watcher.evaluated(self, entry, improved)
         if 0 < abort_above < val_ppl2:
-            raise UserError(f"training stopped at epoch {self.epoch:.2f}: validation perplexity {val_ppl2:.2f} is above "
-                            f"--min_ppl_or_abort {abort_above:g}")
+            raise UserError(
+                f"training stopped at epoch {self.epoch:.2f}: validation perplexity {val_ppl2:.2f} is above "
+                f"--min_ppl_or_abort {abort_above:g}"
+            )
         return True
 
     # ---- saving and resuming
@@ -277,10 +249,17 @@ class Trainer:
     def content(self, training):
         """A checkpoint's content (see checkpoint.py)."""
         return {
-            "it": self.it, "epoch": self.epoch, "model": self.evaluated_captioner().params, "params": vars(self.options),
-            "perplexity": self.val_ppl2, "wordtoix": self.data.vocabulary.wordtoix, "ixtoword": self.data.vocabulary.ixtoword,
-            "log_frequencies": self.data.vocabulary.log_frequencies, "extractor": self.data.extractor,
-            "history": self.history, "training": training,
+            "it": self.it,
+            "epoch": self.epoch,
+            "model": self.evaluated_captioner().params,
+            "params": vars(self.options),
+            "perplexity": self.val_ppl2,
+            "wordtoix": self.data.vocabulary.wordtoix,
+            "ixtoword": self.data.vocabulary.ixtoword,
+            "log_frequencies": self.data.vocabulary.log_frequencies,
+            "extractor": self.data.extractor,
+            "history": self.history,
+            "training": training,
         }
 
     def state(self):
@@ -292,8 +271,8 @@ class Trainer:
             "sampler": self.sampler.state(),
             "best_perplexity": self.best_perplexity,
             "evaluated_at": self.evaluated_at,
-            "cost": [self.smooth_cost, self.first_cost, self.lowest_cost, self.smooth_ppl2, self.too_high_for],
-            "since_evaluation": [self.log_likelihood, self.words],
+            "cost": self.cost_watch.state(),
+            "perplexity": [self.smooth_ppl2, self.log_likelihood, self.words],
         }
 
     def save_last(self):
@@ -309,8 +288,10 @@ class Trainer:
         """
         state = checkpoint.training
         if state is None:
-            raise UserError(f"{checkpoint.path}: can't be resumed: it holds the best weights only; name the run's .last.p, or "
-                            f"start a new run from its weights with --init_model_from {checkpoint.path}")
+            raise UserError(
+                f"{checkpoint.path}: can't be resumed: it holds the best weights only; name the run's .last.p, or "
+                f"start a new run from its weights with --init_model_from {checkpoint.path}"
+            )
         try:
             weights = checkpoint.model if state["weights"] is None else state["weights"]
             _copy_weights(weights, self.captioner.params)
@@ -324,51 +305,21 @@ class Trainer:
             if not 0 <= position <= self.sampler.pairs_count or type(position + self.sampler.passes) is not int:
                 raise ValueError("its sampler is nowhere in the data set")
             self.best_perplexity, self.evaluated_at = _numbers([state["best_perplexity"], state["evaluated_at"]])
-            self.smooth_cost, self.first_cost, self.lowest_cost, self.smooth_ppl2, self.too_high_for = _numbers(state["cost"])
-            self.log_likelihood, self.words = _numbers(state["since_evaluation"])
+            self.cost_watch.restore(_numbers(state["cost"]))
+            self.smooth_ppl2, self.log_likelihood, self.words = _numbers(state["perplexity"])
             self.it = checkpoint.it
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
             if self.history:
                 self.history[-1]["val_ppl2"] + 0.0  # the one that is used
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
             reason = " ".join(str(fault).split())[:120]
-            raise UserError(f"{checkpoint.path}: can't be resumed with this data set and these options: {reason}") from None
+            raise UserError(
+                f"{checkpoint.path}: can't be resumed with this data set and these options: {reason}"
+            ) from None
 
 
 class _Interrupted(Exception):
     """Leaves an evaluation early."""
-
-
-class _Flag:
-    """False until raised; `number` is the signal's."""
-
-    number = None
-
-    def __bool__(self):
-        return self.number is not None
-
-
-@contextlib.contextmanager
-def interruption():
-    """In the block Ctrl-C and a termination signal only raise the flag that is yielded; the second Ctrl-C works as usual."""
-    flag, before = _Flag(), {}
-
-    def raise_flag(number, frame):
-        flag.number = number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, raise_flag)
-    try:
-        yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def _smoothed(before, value):
-    return value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
 
 
 def _numbers(values):
@@ -394,7 +345,12 @@ def _check_memory(state, params, rule):
         raise ValueError(f"it was trained with --solver {state['solver']!r:.30}")
     for key, array in state["memory"].items():
         weights = params.get(key.partition("/")[2])
-        if weights is None or array.shape != weights.shape or array.dtype != weights.dtype or not np.isfinite(array).all():
+        if (
+            weights is None
+            or array.shape != weights.shape
+            or array.dtype != weights.dtype
+            or not np.isfinite(array).all()
+        ):
             raise ValueError(f"solver array {key!r:.50} doesn't fit the weights")
 
 
@@ -405,9 +361,11 @@ def initialise_from(captioner, checkpoint, vocabulary):
     """
     name = checkpoint.path
     if checkpoint.vocabulary.words != vocabulary.words:
-        raise UserError(f"{name}: its vocabulary of {len(checkpoint.vocabulary)} words is not this data set's of "
-                        f"{len(vocabulary)}: its word vectors would mean other words; use the data set and "
-                        "--word_count_threshold that it was trained with")
+        raise UserError(
+            f"{name}: its vocabulary of {len(checkpoint.vocabulary)} words is not this data set's of "
+            f"{len(vocabulary)}: its word vectors would mean other words; use the data set and "
+            "--word_count_threshold that it was trained with"
+        )
     if checkpoint.options.generator != captioner.options.generator:
         raise UserError(f"{name}: holds --generator {checkpoint.options.generator}, not {captioner.options.generator}")
     try:

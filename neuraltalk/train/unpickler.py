@@ -1,22 +1,11 @@
 """Reads pickles without running anything: arrays, containers, numbers and strings, and nothing else.
 
-A pickle is a program for a small stack machine. Python's own machine has instructions that import any function and call
-it, so whoever wrote the file could run anything here. This one is a machine of our own. It has no instruction that
-imports: the name of a function is only compared with a short list (`_CALLS`), and what stands there is done by a few
-lines below. Whatever else a file asks for is refused, by name, in one line.
-
-    STACK   values under construction; MARKS: stack heights where an open tuple, list or dict began
-    MEMO    values that the file refers to again by number
-
-All protocols (0 to 5) are read, those of Python 2 too: there a text and a run of bytes are one type, so such a string
-stays bytes as long as an array may want it, and becomes a `str` when it ends up as a value or a key.
-
-Time and memory stay in proportion to the file: a length that reaches beyond the end of the file is an error before
-anything is allocated; the instructions, the depth of nesting and the bytes of all arrays together are limited; only
-short keys that can't be made to collide go into a dict.
+A pickle is a program for a small stack machine. Python's own machine has instructions that import any function and
+call it, so whoever wrote the file could run anything here. Ours (pickle_machine.py) has no instruction that imports: the
+name of a function is only compared with a short list (`_CALLS` at the end), and what stands there is done by a few
+lines here. Whatever else a file asks for is refused, by name, in one line.
 """
 
-import codecs
 import pathlib
 import struct
 import warnings
@@ -24,10 +13,9 @@ import warnings
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.train.pickle_machine import Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
 
-MAX_INSTRUCTIONS = 2_000_000  # COCO's checkpoint needs about 100,000
 MAX_DEPTH = 50
-MAX_DIGITS = 1000
 
 # Element types that an array may have: booleans, integers, floats. Never "O", whose elements are Python objects.
 _ELEMENTS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
@@ -49,12 +37,12 @@ def load_pickle(path):
 
 def loads(data, path="pickle"):
     """The same for bytes; `path` names them in errors."""
-    machine = _Machine(data)
+    machine = Machine(data, _CALLS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes and digits in a damaged file: they are refused or harmless
-            return machine.run()
-    except _Refused as fault:
+            return _Finisher().finish(machine.run())
+    except Refused as fault:
         raise UserError(f"{path}: {fault}") from None
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, struct.error) as fault:
         what = "not a checkpoint (no pickle at all)" if machine.position <= 1 else "a damaged pickle"
@@ -62,361 +50,28 @@ def loads(data, path="pickle"):
         raise UserError(f"{path}: {what}: byte {machine.position} of {len(data)} makes no sense ({detail})") from None
 
 
-class _Refused(Exception):
-    """A fault told in our words; `loads` puts the file's name before it."""
-
-
-class _Python2String(bytes):
-    """A string of Python 2: bytes in an array, text elsewhere."""
-
-
-class _Name:
-    """The name of a function or class. It is never looked up; `call` does what the real one would do."""
-
-    def __init__(self, name, call):
-        self.name, self.call = name, call
-
-
-class _Array:
+class _Array(StandIn):
     """An array between its creation and the BUILD instruction that fills it. The memo may point here meanwhile."""
 
     value = None
 
+    def build(self, machine, state):
+        self.value = _make_array(machine, *state[-4:])
 
-class _Dtype:
+
+class _Dtype(StandIn):
     """An element type; BUILD adds the byte order."""
 
     def __init__(self, code):
         if code not in _ELEMENTS:
-            raise _Refused(f"refused an array of {_shown(code)}: only booleans, integers and floats are read")
+            raise Refused(f"refused an array of {shown(code)}: only booleans, integers and floats are read")
         self.code, self.order = code, "="
 
-    def build(self, state):
-        order = _text(state[1])
+    def build(self, machine, state):
+        order = as_text(state[1])
         if order not in ("<", ">", "|", "="):
             raise ValueError("unknown byte order")
         self.order = order
-
-
-def _shown(name):
-    """A name from the file, fit to be printed: short, on one line."""
-    text = ascii(name)[1:-1] if isinstance(name, str) else ascii(name)
-    return f"'{text if len(text) <= 80 else text[:77] + '...'}'"
-
-
-def _refuse_name(name):
-    raise _Refused(f"refused {_shown(name)}: a checkpoint holds arrays, containers, numbers and strings, and calls nothing")
-
-
-def _text(value):
-    """A str from a string of either Python. Python 2 wrote UTF-8 or, rarely, Latin-1."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, _Python2String):
-        raise TypeError("a string was expected")
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-class _Machine:
-    """The stack machine. One method an instruction; `_INSTRUCTIONS` says which byte means which."""
-
-    def __init__(self, data):
-        self.data, self.position = data, 0
-        self.stack, self.marks, self.memo = [], [], {}
-        self.budget = 4 * len(data) + 65536  # bytes that arrays and decoded strings may take together
-
-    def run(self):
-        instructions, data = _INSTRUCTIONS, self.data
-        for _ in range(MAX_INSTRUCTIONS):
-            if self.position >= len(data):
-                raise _Refused("ends in the middle: the file was cut off" if data else "is empty")
-            code = data[self.position]
-            self.position += 1
-            if code == 0x2E:  # STOP
-                return _Finisher().finish(self.stack.pop())
-            if code not in instructions:
-                raise ValueError(f"no instruction {bytes([code])!r}")
-            method, argument = instructions[code]
-            if argument is None:
-                method(self)
-            else:
-                method(self, argument)
-        raise _Refused(f"has more than {MAX_INSTRUCTIONS} instructions: no checkpoint of ours does")
-
-    # ---- reading the file
-
-    def take(self, size):
-        """The next `size` bytes."""
-        begin = self.position
-        if size < 0 or size > len(self.data) - begin:
-            raise _Refused(f"ends in the middle: byte {begin} announces {size} bytes, {len(self.data) - begin} are there")
-        self.position = begin + size
-        return self.data[begin : begin + size]
-
-    def number(self, layout):
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
-
-    def line(self):
-        """The rest of a line, as protocol 0 has it."""
-        end = self.data.find(b"\n", self.position)
-        if end < 0:
-            raise _Refused("ends in the middle of a line: the file was cut off")
-        line = self.data[self.position : end]
-        self.position = end + 1
-        return line
-
-    def digits(self):
-        line = self.line()
-        if len(line) > MAX_DIGITS:
-            raise ValueError("a number too long")
-        return line.decode("ascii")
-
-    def charge(self, size):
-        """Count bytes that are about to be made from others; the same bytes can be referred to again and again."""
-        self.budget -= size
-        if self.budget < 0:
-            raise _Refused("asks for far more memory than the file has bytes")
-
-    # ---- numbers and strings
-
-    def constant(self, value):
-        self.stack.append(value[0])
-
-    def integer(self, layout):
-        self.stack.append(self.number(layout))
-
-    def integer_line(self):
-        line = self.digits()
-        self.stack.append({"00": False, "01": True}[line] if line in ("00", "01") else int(line))
-
-    def long_line(self):
-        self.stack.append(int(self.digits().rstrip("L")))
-
-    def long_bytes(self, layout):
-        size = self.number(layout)
-        if size > MAX_DIGITS // 3:
-            raise ValueError("a number too long")
-        self.stack.append(int.from_bytes(self.take(size), "little", signed=True))
-
-    def float_line(self):
-        self.stack.append(float(self.digits()))
-
-    def quoted(self):
-        line = self.line().strip()
-        if len(line) < 2 or line[:1] not in b"'\"" or line[:1] != line[-1:]:
-            raise ValueError("a string without quotes")
-        self.stack.append(_Python2String(codecs.escape_decode(line[1:-1])[0]))
-
-    def string(self, layout):
-        self.stack.append(_Python2String(self.take(self.number(layout))))
-
-    def bytes_(self, layout):
-        self.stack.append(self.take(self.number(layout)))
-
-    def unicode(self, layout):
-        self.stack.append(self.take(self.number(layout)).decode("utf-8"))
-
-    def unicode_line(self):
-        text = self.line().decode("raw-unicode-escape")  # narrow builds of Python 2 wrote pairs of surrogates
-        self.stack.append(text.encode("utf-16", "surrogatepass").decode("utf-16"))
-
-    # ---- containers
-
-    def mark(self):
-        self.marks.append(len(self.stack))
-
-    def since_mark(self):
-        mark = self.marks.pop()
-        items = self.stack[mark:]
-        del self.stack[mark:]
-        return items
-
-    def empty(self, kind):
-        self.stack.append(kind())
-
-    def collect(self, kind):
-        self.stack.append(kind(self.since_mark()))
-
-    def collect_dict(self):
-        items = self.since_mark()
-        self.stack.append({})
-        self.set_items(items)
-
-    def collect_frozenset(self):
-        self.stack.append({self.key(item) for item in self.since_mark()})
-
-    def short_tuple(self, size):
-        if len(self.stack) < size:
-            raise IndexError("stack underflow")
-        items = tuple(self.stack[-size:])
-        self.stack[-size:] = [items]
-
-    def append(self):
-        item = self.stack.pop()
-        self.extend([item])
-
-    def appends(self):
-        self.extend(self.since_mark())
-
-    def extend(self, items):
-        if type(self.stack[-1]) is not list:
-            raise TypeError("appends to something that is no list")
-        self.stack[-1].extend(items)
-
-    def add_items(self):
-        items = self.since_mark()
-        if type(self.stack[-1]) is not set:
-            raise TypeError("adds to something that is no set")
-        self.stack[-1].update(self.key(item) for item in items)
-
-    def set_item(self):
-        value, key = self.stack.pop(), self.stack.pop()
-        self.set_items([key, value])
-
-    def set_many(self):
-        self.set_items(self.since_mark())
-
-    def set_items(self, items):
-        target = self.stack[-1]
-        if type(target) is not dict or len(items) % 2:
-            raise TypeError("sets keys of something that is no dict")
-        for key, value in zip(items[::2], items[1::2]):
-            target[self.key(key)] = value
-
-    def key(self, value):
-        """A value fit to be a key: a string or a small integer, whose hashes nobody can make collide."""
-        if type(value) is _Python2String:
-            return _text(value)
-        if type(value) in (str, bytes, bool, type(None)) or type(value) is int and -(2**31) <= value < 2**31:
-            return value
-        raise TypeError("a key that is neither a string nor a small integer")
-
-    # ---- the stack and the memo
-
-    def pop(self):
-        if self.marks and self.marks[-1] == len(self.stack):
-            self.marks.pop()  # Python's machine keeps marks on the stack itself, so POP can take one away
-        else:
-            self.stack.pop()
-
-    def duplicate(self):
-        self.stack.append(self.stack[-1])
-
-    def put(self, layout):
-        self.memo[int(self.digits()) if layout == "line" else self.number(layout)] = self.stack[-1]
-
-    def memoize(self):
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def get(self, layout):
-        self.stack.append(self.memo[int(self.digits()) if layout == "line" else self.number(layout)])
-
-    def nothing(self, size):
-        """PROTO and FRAME: what they announce follows by itself."""
-        self.take(size)
-
-    # ---- names and calls
-
-    def global_lines(self):
-        module, name = self.line(), self.line()
-        self.push_name(module.decode("utf-8", "replace") + "." + name.decode("utf-8", "replace"))
-
-    def global_stack(self):
-        name, module = _text(self.stack.pop()), _text(self.stack.pop())
-        self.push_name(module + "." + name)
-
-    def push_name(self, name):
-        if name not in _CALLS:
-            _refuse_name(name)
-        self.stack.append(_Name(name, _CALLS[name]))
-
-    def reduce(self):
-        arguments, name = self.stack.pop(), self.stack.pop()
-        if type(name) is not _Name or type(arguments) is not tuple:
-            raise TypeError("calls something that is no function")
-        if name.call is None:
-            _refuse_name(name.name)
-        self.stack.append(name.call(self, *arguments))
-
-    def build(self):
-        state, target = self.stack.pop(), self.stack[-1]
-        if type(target) is _Array:
-            target.value = self.make_array(*state[-4:])
-        elif type(target) is _Dtype:
-            target.build(state)
-        else:
-            raise _Refused("refused an object with attributes (BUILD): only arrays have a state")
-
-    def refuse(self, what):
-        raise _Refused(f"refused {what}: a checkpoint holds arrays, containers, numbers and strings, and calls nothing")
-
-    def refuse_instance(self):
-        module, name = self.line(), self.line()
-        _refuse_name(module.decode("utf-8", "replace") + "." + name.decode("utf-8", "replace"))
-
-    # ---- what the functions on the list do
-
-    def make_array(self, shape, dtype, fortran, raw):
-        """An array from its bytes, checked before anything is allocated."""
-        if type(dtype) is not _Dtype or not isinstance(raw, bytes):
-            raise _Refused("refused an array that is not made of plain numbers")
-        kind = np.dtype(dtype.order + dtype.code)
-        size = kind.itemsize
-        for length in shape:
-            if type(length) is not int or not 0 <= length < 2**40:
-                raise ValueError("an impossible shape")
-            size *= length
-        if len(shape) > 8 or size != len(raw):
-            raise ValueError("shape and bytes of an array don't match")
-        self.charge(2 * size)
-        flat = np.frombuffer(raw, dtype=kind).astype(kind.newbyteorder("="))  # a copy of our own, writable
-        return np.ascontiguousarray(flat.reshape(shape, order="F" if fortran else "C")).reshape(shape)
-
-    def call_reconstruct(self, kind, shape=(0,), code=b"b"):
-        if type(kind) is not _Name or kind.name != "numpy.ndarray":
-            raise _Refused("refused an array of a class of its own")
-        return _Array()
-
-    def call_dtype(self, code, align=False, copy=True):
-        return _Dtype(_text(code))
-
-    def call_scalar(self, dtype, raw):
-        return self.make_array((), dtype, False, raw).item()
-
-    def call_frombuffer(self, raw, dtype, shape, order="C", axis_order=None):
-        if axis_order is not None:
-            raise ValueError("an array with its axes in another order")
-        array = _Array()
-        array.value = self.make_array(shape, dtype, _text(order) == "F", raw)
-        return array
-
-    def call_encode(self, text, encoding="latin1"):
-        """Bytes, as protocols 0 to 2 of Python 3 write them."""
-        if type(text) is not str or _text(encoding) not in ("latin1", "latin-1"):
-            raise ValueError("an encoding other than latin1")
-        self.charge(len(text))
-        return text.encode("latin-1")
-
-    def call_bytes(self, text="", encoding="latin1"):
-        if type(text) is bytes:
-            return text
-        return self.call_encode(text, encoding)
-
-    def call_set(self, items=()):
-        if type(items) not in (list, tuple):
-            raise TypeError("a set of something that is no list")
-        self.charge(64 * len(items))
-        return {self.key(item) for item in items}
-
-    def call_dict(self, items=()):
-        """defaultdict(int) and OrderedDict([(key, value), ...]), both as a plain dict."""
-        if type(items) is _Name:  # the factory of a defaultdict
-            return {}
-        self.charge(64 * len(items))
-        return {self.key(key): value for key, value in items}
 
 
 class _Finisher:
@@ -427,22 +82,23 @@ class _Finisher:
         self.open = set()
 
     def finish(self, value, depth=0):
-        if type(value) is _Python2String:
-            return _text(value)
         if type(value) is _Array:
             if value.value is None:
-                raise _Refused("has an array without content")
+                raise Refused("has an array without content")
             return value.value
-        if type(value) is _Name:
-            _refuse_name(value.name)
+        if type(value) is Name:
+            refuse_name(value.name)
         if type(value) is _Dtype:
-            _refuse_name("numpy.dtype")
-        if type(value) not in (list, tuple, dict):
+            refuse_name("numpy.dtype")
+        if type(value) not in (list, tuple, dict, Python2String):
             return value
         if id(value) in self.done:
             return self.done[id(value)][1]
+        if type(value) is Python2String:
+            self.done[id(value)] = (value, as_text(value))
+            return self.done[id(value)][1]
         if id(value) in self.open or depth > MAX_DEPTH:
-            raise _Refused(f"is nested more than {MAX_DEPTH} deep, or contains itself")
+            raise Refused(f"is nested more than {MAX_DEPTH} deep, or contains itself")
         self.open.add(id(value))
         if type(value) is dict:
             for key in value:
@@ -457,92 +113,86 @@ class _Finisher:
         return after
 
 
-_M = _Machine
+def _make_array(machine, shape, dtype, fortran, raw):
+    """An array from its bytes, checked before anything is allocated."""
+    if type(dtype) is not _Dtype or not isinstance(raw, bytes):
+        raise Refused("refused an array that is not made of plain numbers")
+    kind = np.dtype(dtype.order + dtype.code)
+    size = kind.itemsize
+    for length in shape:
+        if type(length) is not int or not 0 <= length < 2**40:
+            raise ValueError("an impossible shape")
+        size *= length
+    if len(shape) > 8 or size != len(raw):
+        raise ValueError("shape and bytes of an array don't match")
+    machine.charge(2 * size)
+    flat = np.frombuffer(raw, dtype=kind).astype(kind.newbyteorder("="))  # a copy of our own, writable
+    return np.ascontiguousarray(flat.reshape(shape, order="F" if fortran else "C")).reshape(shape)
+
+
+def _call_reconstruct(machine, kind, shape=(0,), code=b"b"):
+    if type(kind) is not Name or kind.name != "numpy.ndarray":
+        raise Refused("refused an array of a class of its own")
+    return _Array()
+
+
+def _call_dtype(machine, code, align=False, copy=True):
+    return _Dtype(as_text(code))
+
+
+def _call_scalar(machine, dtype, raw):
+    return _make_array(machine, (), dtype, False, raw).item()
+
+
+def _call_frombuffer(machine, raw, dtype, shape, order="C", axis_order=None):
+    if axis_order is not None or order not in ("C", "F"):
+        raise ValueError("an array with its axes in another order")
+    array = _Array()
+    array.value = _make_array(machine, shape, dtype, order == "F", raw)
+    return array
+
+
+def _call_encode(machine, text, encoding="latin1"):
+    """Bytes, as protocols 0 to 2 of Python 3 write them."""
+    if type(text) is not str or as_text(encoding) not in ("latin1", "latin-1"):
+        raise ValueError("an encoding other than latin1")
+    machine.charge(len(text))
+    return text.encode("latin-1")
+
+
+def _call_bytes(machine, text="", encoding="latin1"):
+    if type(text) is bytes:
+        return text
+    return _call_encode(machine, text, encoding)
+
+
+def _call_set(machine, items=()):
+    if type(items) not in (list, tuple):
+        raise TypeError("a set of something that is no list")
+    machine.charge(64 * len(items))
+    return {machine.key(item) for item in items}
+
+
+def _call_dict(machine, items=()):
+    """defaultdict(int) and OrderedDict([(key, value), ...]), both as a plain dict."""
+    if type(items) is Name:  # the factory of a defaultdict
+        return {}
+    machine.charge(64 * len(items))
+    return {machine.key(key): value for key, value in items}
+
+
 _CALLS = {  # every name that may occur in a file, and what stands in for it (None: only ever an argument)
     "numpy.ndarray": None,
-    "numpy.dtype": _M.call_dtype,
-    "_codecs.encode": _M.call_encode,
-    "collections.defaultdict": _M.call_dict,
-    "collections.OrderedDict": _M.call_dict,
+    "numpy.dtype": _call_dtype,
+    "_codecs.encode": _call_encode,
+    "collections.defaultdict": _call_dict,
+    "collections.OrderedDict": _call_dict,
 }
 for _core in ("numpy.core", "numpy._core"):  # NumPy 1 and NumPy 2
-    _CALLS[f"{_core}.multiarray._reconstruct"] = _M.call_reconstruct
-    _CALLS[f"{_core}.multiarray.scalar"] = _M.call_scalar
-    _CALLS[f"{_core}.numeric._frombuffer"] = _M.call_frombuffer
+    _CALLS[f"{_core}.multiarray._reconstruct"] = _call_reconstruct
+    _CALLS[f"{_core}.multiarray.scalar"] = _call_scalar
+    _CALLS[f"{_core}.numeric._frombuffer"] = _call_frombuffer
 for _builtins in ("builtins", "__builtin__"):  # Python 3 and Python 2
     _CALLS.update({f"{_builtins}.{_kind}": None for _kind in ("int", "long", "float", "list", "dict", "str")})
-    _CALLS.update({f"{_builtins}.{_kind}": _M.call_set for _kind in ("set", "frozenset")})
-    _CALLS.update({f"{_builtins}.{_kind}": _M.call_bytes for _kind in ("bytes", "bytearray")})
-
-_INSTRUCTIONS = {  # pickle's byte -> (method, its argument); the comments are pickletools' names
-    ord(code): entry
-    for code, entry in {
-        "\x80": (_M.nothing, 1),  # PROTO
-        "\x95": (_M.nothing, 8),  # FRAME
-        "N": (_M.constant, (None,)),  # NONE
-        "\x88": (_M.constant, (True,)),  # NEWTRUE
-        "\x89": (_M.constant, (False,)),  # NEWFALSE
-        "I": (_M.integer_line, None),  # INT
-        "L": (_M.long_line, None),  # LONG
-        "F": (_M.float_line, None),  # FLOAT
-        "J": (_M.integer, "<i"),  # BININT
-        "K": (_M.integer, "<B"),  # BININT1
-        "M": (_M.integer, "<H"),  # BININT2
-        "G": (_M.integer, ">d"),  # BINFLOAT
-        "\x8a": (_M.long_bytes, "<B"),  # LONG1
-        "\x8b": (_M.long_bytes, "<i"),  # LONG4
-        "S": (_M.quoted, None),  # STRING
-        "T": (_M.string, "<i"),  # BINSTRING
-        "U": (_M.string, "<B"),  # SHORT_BINSTRING
-        "V": (_M.unicode_line, None),  # UNICODE
-        "X": (_M.unicode, "<I"),  # BINUNICODE
-        "\x8c": (_M.unicode, "<B"),  # SHORT_BINUNICODE
-        "\x8d": (_M.unicode, "<Q"),  # BINUNICODE8
-        "B": (_M.bytes_, "<I"),  # BINBYTES
-        "C": (_M.bytes_, "<B"),  # SHORT_BINBYTES
-        "\x8e": (_M.bytes_, "<Q"),  # BINBYTES8
-        "\x96": (_M.bytes_, "<Q"),  # BYTEARRAY8
-        "(": (_M.mark, None),  # MARK
-        "t": (_M.collect, tuple),  # TUPLE
-        "l": (_M.collect, list),  # LIST
-        "d": (_M.collect_dict, None),  # DICT
-        ")": (_M.empty, tuple),  # EMPTY_TUPLE
-        "]": (_M.empty, list),  # EMPTY_LIST
-        "}": (_M.empty, dict),  # EMPTY_DICT
-        "\x8f": (_M.empty, set),  # EMPTY_SET
-        "\x85": (_M.short_tuple, 1),  # TUPLE1
-        "\x86": (_M.short_tuple, 2),  # TUPLE2
-        "\x87": (_M.short_tuple, 3),  # TUPLE3
-        "a": (_M.append, None),  # APPEND
-        "e": (_M.appends, None),  # APPENDS
-        "s": (_M.set_item, None),  # SETITEM
-        "u": (_M.set_many, None),  # SETITEMS
-        "\x90": (_M.add_items, None),  # ADDITEMS
-        "\x91": (_M.collect_frozenset, None),  # FROZENSET
-        "0": (_M.pop, None),  # POP
-        "1": (_M.since_mark, None),  # POP_MARK
-        "2": (_M.duplicate, None),  # DUP
-        "p": (_M.put, "line"),  # PUT
-        "q": (_M.put, "<B"),  # BINPUT
-        "r": (_M.put, "<I"),  # LONG_BINPUT
-        "\x94": (_M.memoize, None),  # MEMOIZE
-        "g": (_M.get, "line"),  # GET
-        "h": (_M.get, "<B"),  # BINGET
-        "j": (_M.get, "<I"),  # LONG_BINGET
-        "c": (_M.global_lines, None),  # GLOBAL
-        "\x93": (_M.global_stack, None),  # STACK_GLOBAL
-        "R": (_M.reduce, None),  # REDUCE
-        "b": (_M.build, None),  # BUILD
-        "i": (_M.refuse_instance, None),  # INST
-        "o": (_M.refuse, "an object of a class (OBJ)"),
-        "\x81": (_M.refuse, "an object of a class (NEWOBJ)"),
-        "\x92": (_M.refuse, "an object of a class (NEWOBJ_EX)"),
-        "P": (_M.refuse, "a reference to something outside the file (PERSID)"),
-        "Q": (_M.refuse, "a reference to something outside the file (BINPERSID)"),
-        "\x82": (_M.refuse, "a name from the extension registry (EXT1)"),
-        "\x83": (_M.refuse, "a name from the extension registry (EXT2)"),
-        "\x84": (_M.refuse, "a name from the extension registry (EXT4)"),
-        "\x97": (_M.refuse, "a buffer outside the file (NEXT_BUFFER)"),
-        "\x98": (_M.refuse, "a buffer outside the file (READONLY_BUFFER)"),
-    }.items()
-}
+    _CALLS.update({f"{_builtins}.{_kind}": _call_set for _kind in ("set", "frozenset")})
+    _CALLS.update({f"{_builtins}.{_kind}": _call_bytes for _kind in ("bytes", "bytearray")})
