@@ -1,0 +1,174 @@
+"""eval_sentence_predictions.py: its figures against the functions behind them; every mistake in one line."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tiny_models
+from test_cli_predict import result_of
+
+from neuraltalk.cli import evaluate
+from neuraltalk.data.dataset import load_dataset
+from neuraltalk.metrics.bleu import corpus_bleu
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """data/tiny, its extractor, and a checkpoint in cv/; the working directory is there."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "tiny"
+    tiny_models.make_pictures(folder / "imgs", ["0.png", "1.png"])
+    extractor = tiny_models.make_extractor(folder / "imgs")
+    tiny_models.make_dataset(folder, extractor)
+    (tmp_path / "cv").mkdir()
+    tiny_models.make_checkpoint(tmp_path / "cv" / "tiny.p", extractor)
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    """(exit code, stdout, stderr) of a run."""
+    code = evaluate.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def refused(capsys, *arguments):
+    """The error of a run that must end with one line and code 2, nothing printed and nothing written."""
+    code, out, err = run(capsys, *arguments)
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert code == 2 and out == "" and len(errors) == 1 and err.splitlines()[-1] == errors[0]
+    assert not os.path.exists("results") or not os.listdir("results")
+    return errors[0]
+
+
+def figures(out):
+    """label -> value of a printed table."""
+    return {line[2:20].strip(): line[20:28].strip().removesuffix(" %") for line in out.splitlines()[1:]}
+
+
+def test_figures_are_those_of_the_result(place, capsys):
+    code, out, err = run(capsys)
+    assert code == 0 and out.startswith("tiny, test split: 2 images, 4 sentences; beam 7")
+    table, result = figures(out), result_of_results(place)
+    candidates = [blob["candidate"]["text"].split() for blob in result["imgblobs"]]
+    references = [[reference["text"].split() for reference in blob["references"]] for blob in result["imgblobs"]]
+    assert references == [[["the", "dog", "sits"], ["a", "dog"]], [["one", "cat", "sits", "here"], ["a", "dog", "runs"]]]
+    for n, value in enumerate(corpus_bleu(candidates, references)):
+        assert table[f"BLEU-{n + 1}"] == f"{100 * value:.1f}"
+    assert "coco-caption" in out and "brevity penalty on" in out and "multi-bleu" in out
+    assert table["perplexity"] == f"{result['gtppl']:.2f}" and "6 vocabulary entries, 25.00 % of the words skipped" in out
+    assert "note: 25 % of the words" in err
+    assert float(table["distinct captions"]) == 100 * len(set(map(tuple, candidates))) / 2
+    assert float(table["novel captions"]) in (0, 50, 100)
+    page = (place / "results" / "result_struct.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 2 and "BLEU-4" in page and "one cat sits here" in page
+    assert "result_struct.html" in err
+
+
+def result_of_results(place):
+    return result_of(place / "results")
+
+
+def test_perplexity_is_the_slow_sum(place, capsys):
+    """Word by word through begin and advance: 2 to the mean of -log2 p, unknown words skipped, END counted."""
+    run(capsys)
+    from neuraltalk.train.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(place / "cv" / "tiny.p")
+    captioner, features = checkpoint.captioner(np.float64), np.load(place / "data" / "tiny" / "features.npy")
+    bits, count = 0.0, 0
+    for image in load_dataset(place / "data" / "tiny").split("test"):
+        for sentence in image.sentences:
+            state, last = captioner.begin(features[image.imgid : image.imgid + 1]), 0
+            for word in [*checkpoint.vocabulary.encode(sentence.tokens), 0]:
+                scores, state = captioner.advance(state, np.array([last]))
+                bits -= np.log2(np.exp(scores[0, word]) / np.exp(scores[0]).sum())
+                count, last = count + 1, word
+    assert result_of_results(place)["gtppl"] == pytest.approx(2 ** (bits / count), rel=1e-5)
+
+
+def test_result_has_the_original_schema(place, capsys):
+    run(capsys, "-s", "val", "--result_struct_filename", "val.json", "-o", "out", "-m", 1, "--nbest", 2)
+    result = json.loads((place / "out" / "val.json").read_text(encoding="utf-8"))
+    assert list(result) == ["params", "checkpoint_params", "imgblobs", "gtppl"]
+    (blob,) = result["imgblobs"]
+    assert blob["img_path"] == "imgs/1.png" and blob["imgid"] == 1 and set(blob["candidate"]) == {"text", "logprob"}
+    assert len(blob["candidates"]) == 2 and set(blob["references"][0]) == {"text"}
+    assert (place / "out" / "val.html").exists()
+
+
+def test_another_data_set_by_name_or_folder(place, capsys):
+    from neuraltalk.train.checkpoint import load_checkpoint
+    from neuraltalk.vision.extractors import extractor_from_state
+
+    extractor = extractor_from_state(load_checkpoint(place / "cv" / "tiny.p").extractor)
+    tiny_models.make_dataset(place / "somewhere" / "else", extractor)
+    assert run(capsys, "-d", place / "somewhere" / "else")[0] == 0
+    without_features = tiny_models.make_dataset(place / "data" / "bare")
+    first = run(capsys, "-d", "bare")
+    assert first[0] == 0 and "features: picture 2/2" in first[2]
+    assert first[1].splitlines()[1:] == run(capsys)[1].splitlines()[1:]  # the same pictures, so the same features
+    (without_features / "imgs" / "2.png").write_bytes(b"broken")
+    assert run(capsys, "-d", "bare")[0] == 2
+
+
+def test_captions_of_scenes_are_judged_and_split(place, capsys):
+    scenes = [{"imgid": k, "filename": f"{k}.png", "setting": "park", "time": "day", "things": [], "relations": [],
+               "held_out": ["red ball"] if k == 2 else []} for k in range(6)]
+    (place / "data" / "tiny" / "scenes.json").write_text(json.dumps(scenes))
+    code, out, _ = run(capsys)
+    assert code == 0 and figures(out)["true captions"] == "0.0"
+    assert "new pairings" in out and "seen pairings" in out
+    assert all("verdict" in blob for blob in result_of_results(place)["imgblobs"])
+
+
+def test_judged_rows():
+    rows = evaluate.judged([("true", False), ("true", False), ("false", False), ("not a sentence", True)])
+    assert [(label.strip(), value) for label, value, _ in rows] == [
+        ("true captions", "50.0 %"), ("seen pairings", "66.7 %"), ("new pairings", "0.0 %")]
+    assert len(evaluate.judged([("true", False)])) == 1 and evaluate.judged([]) == []
+
+
+def test_mistakes_are_one_line(place, capsys):
+    assert "nbest 2 is more than --beam_size 1" in refused(capsys, "-b", 1, "--nbest", 2)
+    assert "invalid choice" in refused(capsys, "-s", "dev")
+    assert "--max_images 0 makes no sense" in refused(capsys, "-m", 0)
+    assert "should be a file name ending in .json" in refused(capsys, "--result_struct_filename", "../x.json")
+    assert "no dataset 'nothing'" in refused(capsys, "-d", "nothing")
+    assert "nowhere.p" in refused(capsys, "nowhere.p")
+    (place / "file").write_text("")
+    assert "can't write there" in refused(capsys, "-o", "file/below")
+
+
+def test_a_checkpoint_that_does_not_tell_its_data(place, capsys):
+    path = tiny_models.make_checkpoint(place / "old.p", dimension=9, dataset=None)
+    assert "doesn't tell what it was trained on" in refused(capsys, path)
+
+
+def test_a_split_without_sentences(place, capsys):
+    path = place / "data" / "tiny" / "dataset.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for image in document["images"]:
+        if image["split"] == "test":
+            image["sentences"] = []
+    path.write_text(json.dumps(document), encoding="utf-8")
+    message = refused(capsys)
+    assert "no image with sentences in its test split" in message and "train 2, val 2" in message
+    document["images"][2]["sentences"] = document["images"][0]["sentences"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    code, out, err = run(capsys)
+    assert code == 0 and "1 images" in out and "1 images of the test split have no sentences" in err
+
+
+def test_features_and_words_must_fit_the_checkpoint(place, capsys):
+    tiny_models.make_dataset(place / "data" / "vgg", dimension=9)
+    assert "-number features; data" in refused(capsys, "-d", "vgg")
+    dimension = tiny_models.SETTINGS.grid**2 * tiny_models.SETTINGS.words
+    tiny_models.make_dataset(place / "data" / "vgg", dimension=dimension)
+    assert "doesn't tell what made it" in refused(capsys, "-d", "vgg")
+    foreign = tiny_models.make_checkpoint(place / "vgg.p", dimension=dimension, dataset="vgg")
+    assert run(capsys, foreign, "-o", "elsewhere")[0] == 0
+    assert "was trained on features from elsewhere" in refused(capsys, foreign, "-d", "tiny")
+    german = tiny_models.make_checkpoint(place / "german.p", dimension=dimension, dataset="vgg", words=["ein", "hund"])
+    assert "knows none of the words" in refused(capsys, german)
