@@ -181,11 +181,10 @@ def _read_table(path, text):
         joined = caption_columns == [len(header) - 1]
         width = len(header)
     else:
-        file_column, caption_columns = 0, None
+        file_column = 0
         widths = {len(cells) for _, cells in rows}
-        joined = (
-            len(widths) > 1
-        )  # as many cells everywhere: that many captions; else the delimiter is part of the captions
+        # as many cells everywhere: that many captions; else the delimiter is part of the captions
+        joined = len(widths) > 1
         width = 2 if joined else widths.pop()
         caption_columns = list(range(1, width))
     if not caption_columns:
