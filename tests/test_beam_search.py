@@ -49,7 +49,8 @@ def same(found, expected, tolerance=1e-12):
     for ours, theirs in zip(found, expected, strict=True):
         assert [caption.words for caption in ours] == [caption.words for caption in theirs]
         assert [caption.log_probability for caption in ours] == pytest.approx(
-            [caption.log_probability for caption in theirs], rel=tolerance, abs=tolerance)
+            [caption.log_probability for caption in theirs], rel=tolerance, abs=tolerance
+        )
 
 
 # Words END, 1, 2. From START "1" is the likely word, but what follows it is uncertain; after "2" the end is certain.
@@ -92,7 +93,9 @@ def test_a_wide_beam_finds_the_true_best_sentences(search):
 @pytest.mark.parametrize("ties", [False, True])
 def test_all_images_together_give_what_the_loop_gives(beam_size, END_score, ties, monkeypatch):
     """20 beams are more than the 9 words; END is rare (max_length reached), common, or comes first."""
-    captioner = Markov(random_tables(np.random.default_rng(beam_size), 13, 9, END_score, ties), drift=0.0 if ties else 0.05)
+    captioner = Markov(
+        random_tables(np.random.default_rng(beam_size), 13, 9, END_score, ties), drift=0.0 if ties else 0.05
+    )
     if ties:  # these are decided by the last bit, so both sides need the same arithmetic
         monkeypatch.setattr(module, "top_words", DEFINITIONS["neuraltalk.decode.top_words"])
     for nbest in {1, (beam_size + 1) // 2, beam_size}:
@@ -110,8 +113,10 @@ def test_length_normalization_gives_what_the_loop_gives(alpha, nbest):
 
 def test_length_normalization_prefers_longer_captions():
     captioner = Markov(random_tables(np.random.default_rng(6), 40, 11, END_score=1.0))
-    lengths = [np.mean([len(found[0].words) for found in beam_search(captioner, images(40), 5, length_normalization=alpha)])
-               for alpha in (0.0, 0.5, 1.0)]
+    lengths = [
+        np.mean([len(found[0].words) for found in beam_search(captioner, images(40), 5, length_normalization=alpha)])
+        for alpha in (0.0, 0.5, 1.0)
+    ]
     assert lengths[0] < lengths[1] < lengths[2]
 
 
@@ -159,10 +164,13 @@ def test_beams_that_cannot_win_are_not_extended():
 
 def test_sizes_and_scores_that_make_no_sense_are_refused():
     captioner = Markov(np.zeros((1, 3, 3)))
-    for options, message in [({"beam_size": 0}, "beam_size is 0"), ({"max_length": 0}, "max_length is 0"),
-                             ({"beam_size": 2, "nbest": 3}, "nbest is 3"),
-                             ({"length_normalization": -1.0}, "length_normalization is -1.0"),
-                             ({"length_normalization": math.nan}, "length_normalization is nan")]:
+    for options, message in [
+        ({"beam_size": 0}, "beam_size is 0"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"beam_size": 2, "nbest": 3}, "nbest is 3"),
+        ({"length_normalization": -1.0}, "length_normalization is -1.0"),
+        ({"length_normalization": math.nan}, "length_normalization is nan"),
+    ]:
         for search in (beam_search, beam_search_loop):
             with pytest.raises(ValueError, match=message):
                 search(captioner, images(1), **options)
@@ -191,9 +199,10 @@ def test_single_precision_exp_is_accurate():
     """The polynomial against the C library over the whole range that counts."""
     x = np.concatenate([np.linspace(-86, 0, 20001), [-87.5, -1000, -np.inf]]).astype(np.float32)
     for start in (0, 5000, 15000, 19000):
-        row = x[start:start + 1000]
+        row = x[start : start + 1000]
         assert float(kernels._sum_of_exp_single(row, np.float32(0))) == pytest.approx(
-            np.exp(row.astype(np.float64)).sum(), rel=2e-6)
+            np.exp(row.astype(np.float64)).sum(), rel=2e-6
+        )
     singles = [float(kernels._sum_of_exp_single(row[None], np.float32(0))) for row in x[:-3:7]]
     np.testing.assert_allclose(singles, np.exp(x[:-3:7].astype(np.float64)), rtol=3e-7)
     assert float(kernels._sum_of_exp_single(x[-3:], np.float32(0))) < 1e-36

@@ -53,11 +53,16 @@ def test_figures_are_those_of_the_result(place, capsys):
     table, result = figures(out), result_of_results(place)
     candidates = [blob["candidate"]["text"].split() for blob in result["imgblobs"]]
     references = [[reference["text"].split() for reference in blob["references"]] for blob in result["imgblobs"]]
-    assert references == [[["the", "dog", "sits"], ["a", "dog"]], [["one", "cat", "sits", "here"], ["a", "dog", "runs"]]]
+    assert references == [
+        [["the", "dog", "sits"], ["a", "dog"]],
+        [["one", "cat", "sits", "here"], ["a", "dog", "runs"]],
+    ]
     for n, value in enumerate(corpus_bleu(candidates, references)):
         assert table[f"BLEU-{n + 1}"] == f"{100 * value:.1f}"
     assert "coco-caption" in out and "brevity penalty on" in out and "multi-bleu" in out
-    assert table["perplexity"] == f"{result['gtppl']:.2f}" and "6 vocabulary entries, 25.00 % of the words skipped" in out
+    assert (
+        table["perplexity"] == f"{result['gtppl']:.2f}" and "6 vocabulary entries, 25.00 % of the words skipped" in out
+    )
     assert "note: 25 % of the words" in err
     assert float(table["distinct captions"]) == 100 * len(set(map(tuple, candidates))) / 2
     assert float(table["novel captions"]) in (0, 50, 100)
@@ -114,8 +119,18 @@ def test_another_data_set_by_name_or_folder(place, capsys):
 
 
 def test_captions_of_scenes_are_judged_and_split(place, capsys):
-    scenes = [{"imgid": k, "filename": f"{k}.png", "setting": "park", "time": "day", "things": [], "relations": [],
-               "held_out": ["red ball"] if k == 2 else []} for k in range(6)]
+    scenes = [
+        {
+            "imgid": k,
+            "filename": f"{k}.png",
+            "setting": "park",
+            "time": "day",
+            "things": [],
+            "relations": [],
+            "held_out": ["red ball"] if k == 2 else [],
+        }
+        for k in range(6)
+    ]
     (place / "data" / "tiny" / "scenes.json").write_text(json.dumps(scenes))
     code, out, _ = run(capsys)
     assert code == 0 and figures(out)["true captions"] == "0.0"
@@ -126,7 +141,10 @@ def test_captions_of_scenes_are_judged_and_split(place, capsys):
 def test_judged_rows():
     rows = evaluate.judged([("true", False), ("true", False), ("false", False), ("not a sentence", True)])
     assert [(label.strip(), value) for label, value, _ in rows] == [
-        ("true captions", "50.0 %"), ("seen pairings", "66.7 %"), ("new pairings", "0.0 %")]
+        ("true captions", "50.0 %"),
+        ("seen pairings", "66.7 %"),
+        ("new pairings", "0.0 %"),
+    ]
     assert len(evaluate.judged([("true", False)])) == 1 and evaluate.judged([]) == []
 
 

@@ -51,7 +51,11 @@ def test_folder_of_pictures(place, capsys):
     assert set(result) == {"params", "checkpoint_params", "imgblobs", "gtppl"} and result["gtppl"] is None
     assert result["params"]["beam_size"] == 7 and result["checkpoint_params"]["generator"] == "lstm"
     for number, blob in enumerate(result["imgblobs"]):
-        assert set(blob) == {"img_path", "candidate", "references", "imgid"} and blob["imgid"] == number and blob["references"] == []
+        assert (
+            set(blob) == {"img_path", "candidate", "references", "imgid"}
+            and blob["imgid"] == number
+            and blob["references"] == []
+        )
         assert blob["candidate"]["logprob"] < 0 and set(blob["candidate"]["text"].split()) <= set(tiny_models.WORDS)
     page = (place / "pictures" / "result.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 4
@@ -78,7 +82,11 @@ def test_unreadable_pictures_are_told_and_skipped(place, capsys):
     (place / "pictures" / "notes.txt").write_text("no picture either, nobody asks")
     code, out, err = run(capsys, "-r", "pictures")
     assert code == 0 and len(out.splitlines()) == 4
-    assert sum(line.startswith("skipped: ") for line in err.splitlines()) == 2 and "broken.png" in err and "text.jpg" in err
+    assert (
+        sum(line.startswith("skipped: ") for line in err.splitlines()) == 2
+        and "broken.png" in err
+        and "text.jpg" in err
+    )
     assert "notes.txt" not in err
 
 
@@ -106,7 +114,9 @@ def test_newest_checkpoint_and_embedded_pictures_are_the_default(place, capsys):
     tiny_models.make_pictures(place / "data" / "scenes" / "unseen", ["unseen_00.png"])
     code, out, err = run(capsys)
     assert code == 0 and out.startswith("unseen_00.png") and "tiny.p" in err
-    assert "Pictures never seen in training" in (place / "data" / "scenes" / "unseen" / "result.html").read_text(encoding="utf-8")
+    assert "Pictures never seen in training" in (place / "data" / "scenes" / "unseen" / "result.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_output_folder(place, capsys):
@@ -122,13 +132,16 @@ def test_a_folder_that_cannot_be_written_sends_the_result_to_results(place, caps
         if folder.name == "pictures":
             raise predict.UserError("can't write there")
         real(folder)
+
     monkeypatch.setattr(predict.captioning, "check_output_folder", check)
     code, _, err = run(capsys, "-r", "pictures")
     assert code == 0 and (place / "results" / "result.html").exists() and "goes to results" in err
 
 
 def test_hostile_file_names(place, capsys):
-    names = ["a <b>&\u00e9\U0001f600.png", "x'y z.png"] + (["new\nline\x1b.png", "\udcff.png"] if sys.platform == "linux" else [])
+    names = ["a <b>&\u00e9\U0001f600.png", "x'y z.png"] + (
+        ["new\nline\x1b.png", "\udcff.png"] if sys.platform == "linux" else []
+    )
     tiny_models.make_pictures(place / "odd", names)
     code, out, _ = run(capsys, "-r", "odd")
     assert code == 0 and len(out.splitlines()) == len(names) and "\x1b" not in out
@@ -165,7 +178,9 @@ def test_mistakes_in_tasks(place, capsys):
 def test_features_of_another_kind_or_dimension_are_refused(place, capsys):
     folder, dimension = place / "pictures", tiny_models.SETTINGS.grid**2 * tiny_models.SETTINGS.words
     np.save(folder / "vgg_feats.npy", np.ones((4, 5), np.float32))
-    assert f"trained on {dimension}-number features; pictures{os.sep}vgg_feats.npy has 5" in refused(capsys, "-r", "pictures")
+    assert f"trained on {dimension}-number features; pictures{os.sep}vgg_feats.npy has 5" in refused(
+        capsys, "-r", "pictures"
+    )
     np.save(folder / "vgg_feats.npy", np.ones((4, dimension), np.float32))
     assert "doesn't tell what made it" in refused(capsys, "-r", "pictures")
     tiny_models.make_pictures(place / "others", ["x.png", "y.png"])

@@ -56,8 +56,12 @@ class Reader(html.parser.HTMLParser):
 
 
 def result(*captions, **more):
-    return {"imgblobs": [{"img_path": f"{k}.png", "candidate": {"text": text, "logprob": -1.5 - k}, "references": [], **more}
-                         for k, text in enumerate(captions)]}
+    return {
+        "imgblobs": [
+            {"img_path": f"{k}.png", "candidate": {"text": text, "logprob": -1.5 - k}, "references": [], **more}
+            for k, text in enumerate(captions)
+        ]
+    }
 
 
 @pytest.fixture
@@ -68,13 +72,31 @@ def folder(tmp_path):
 
 
 def test_page_shows_everything(folder):
-    document = result("a dog", "a cat", candidates=[{"text": "a dog", "logprob": -1.5}, {"text": "two dogs", "logprob": -2.25}],
-                      verdict="true")
+    document = result(
+        "a dog",
+        "a cat",
+        candidates=[{"text": "a dog", "logprob": -1.5}, {"text": "two dogs", "logprob": -2.25}],
+        verdict="true",
+    )
     document["imgblobs"][0]["references"] = [{"text": "the dog of a person"}, {"text": "a brown dog"}]
     text = captions_page(document, "My title", folder, folder, [("BLEU-4", "17.0")], ["a note"])
     shown = " ".join(Reader(text).texts)
-    for part in ("My title", "a note", "BLEU-4", "17.0", "a dog", "two dogs", "\u22122.25", "the dog of a person", "a brown dog", "\u2713 true",
-                 "People wrote (2)", "Other sentences (1)", "1.png", "2 pictures"):
+    for part in (
+        "My title",
+        "a note",
+        "BLEU-4",
+        "17.0",
+        "a dog",
+        "two dogs",
+        "\u22122.25",
+        "the dog of a person",
+        "a brown dog",
+        "\u2713 true",
+        "People wrote (2)",
+        "Other sentences (1)",
+        "1.png",
+        "2 pictures",
+    ):
         assert part in shown
     assert text.startswith("<!DOCTYPE html>") and '<html lang="en">' in text
 
@@ -86,7 +108,9 @@ def test_page_is_one_file_that_fetches_nothing(folder):
     assert len(sources) == 3 and all(source.startswith("data:image/jpeg;base64,") for source in sources)
     picture = Image.open(io.BytesIO(base64.b64decode(sources[0].split(",")[1])))
     assert picture.size == (40, 30)
-    assert not reader.all("link") and not reader.all("script", "src") and not reader.all("a") and not reader.all("iframe")
+    assert (
+        not reader.all("link") and not reader.all("script", "src") and not reader.all("a") and not reader.all("iframe")
+    )
     assert not re.search(r"https?:|@import|url\(", text)
     assert "default-src 'none'; img-src data:;" in reader.all("meta", "content")[0]
     assert all(attributes["loading"] == "lazy" and attributes["alt"] for attributes in reader.all("img"))
@@ -96,20 +120,26 @@ def test_page_is_one_file_that_fetches_nothing(folder):
 def test_hostile_text_stays_text(folder, text):
     plain, attacked = result("a"), result(text, candidates=[{"text": text, "logprob": -1}] * 2, verdict=text)
     attacked["imgblobs"][0].update(img_path=text, references=[{"text": text}])
-    plain["imgblobs"][0].update(candidates=[{"text": "a", "logprob": -1}] * 2, references=[{"text": "a"}], verdict="other")
+    plain["imgblobs"][0].update(
+        candidates=[{"text": "a", "logprob": -1}] * 2, references=[{"text": "a"}], verdict="other"
+    )
     reader = Reader(captions_page(attacked, text, folder, folder, [(text, text)], [text]))
     harmless = Reader(captions_page(plain, "t", folder, folder, [("a", "b")], ["c"]))
     tags = [tag for tag, _ in reader.elements]
     without_picture = [tag for tag, _ in harmless.elements if tag != "img"]
     assert [tag for tag in tags if tag != "span"] == [tag for tag in without_picture if tag != "span"]
-    assert not [attributes for _, attributes in reader.elements if any(name.startswith("on") and name != "onsubmit" for name in attributes)]
+    assert not [
+        attributes
+        for _, attributes in reader.elements
+        if any(name.startswith("on") and name != "onsubmit" for name in attributes)
+    ]
     shown = " ".join(reader.texts)
     kept = "".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in text)
     assert shown.count(kept) >= 5
 
 
 def test_hostile_file_names_are_found_and_quoted(tmp_path):
-    names = ["a b'c#d?e%20&.png", "\u00e9\U0001f600.png", "<b>\".png" if pathlib.os.name != "nt" else "x.png"]
+    names = ["a b'c#d?e%20&.png", "\u00e9\U0001f600.png", '<b>".png' if pathlib.os.name != "nt" else "x.png"]
     for name in names:
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     document = {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in names]}
@@ -127,8 +157,12 @@ def test_linked_pictures_are_relative_to_the_page(folder):
 
 def test_pictures_that_are_missing_broken_or_unwanted_leave_a_frame(folder):
     (folder / "1.png").write_bytes(b"not a picture")
-    text = captions_page({"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in ("none.png", "1.png")]},
-                         "t", folder, folder)
+    text = captions_page(
+        {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in ("none.png", "1.png")]},
+        "t",
+        folder,
+        folder,
+    )
     assert Reader(text).all("img") == [] and text.count("no picture here") == 2
     assert Reader(captions_page(result("a"), "t", folder, folder, pictures="none")).all("img") == []
     with pytest.raises(ValueError, match="pictures is 'big'"):
@@ -137,8 +171,14 @@ def test_pictures_that_are_missing_broken_or_unwanted_leave_a_frame(folder):
 
 def test_old_results_without_our_keys_open(folder):
     """The original wrote no log probability for some images and no references for others."""
-    old = {"params": {}, "checkpoint_params": {}, "imgblobs": [{"img_path": "0.png", "candidate": {"text": "", "logprob": None}},
-                                                               {"img_path": "1.png", "candidate": {"text": "a dog"}, "references": None}]}
+    old = {
+        "params": {},
+        "checkpoint_params": {},
+        "imgblobs": [
+            {"img_path": "0.png", "candidate": {"text": "", "logprob": None}},
+            {"img_path": "1.png", "candidate": {"text": "a dog"}, "references": None},
+        ],
+    }
     shown = " ".join(Reader(captions_page(json.loads(json.dumps(old)), "t", folder, folder)).texts)
     assert "(no words)" in shown and "a dog" in shown
     assert "0 pictures" in " ".join(Reader(captions_page({"imgblobs": []}, "t", folder, folder)).texts)
@@ -168,15 +208,27 @@ def test_in_a_browser(folder):
       document.getElementById("find").value = "onerror";
       document.getElementById("find").dispatchEvent(new Event("input"));
       setTimeout(() => {
-        document.body.dataset.order = [...document.querySelectorAll(".card")].map((card) => card.dataset.number).join();
-        document.body.dataset.shown = [...document.querySelectorAll(".card:not([hidden])")].map((card) => card.dataset.number).join();
+        const numbers = (which) => [...document.querySelectorAll(which)].map((card) => card.dataset.number).join();
+        document.body.dataset.order = numbers(".card");
+        document.body.dataset.shown = numbers(".card:not([hidden])");
         document.body.dataset.loaded = [...document.images].every((image) => image.complete && image.naturalWidth === 40);
       }, 200);
     </script></body>"""
     (folder / "page.html").write_text(text.replace("</body>", clicks), encoding="utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000",
-               f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "page.html").as_uri()]
-    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False)
+    command = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=2000",
+        f"--user-data-dir={folder / 'profile'}",
+        "--dump-dom",
+        (folder / "page.html").as_uri(),
+    ]
+    run = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False
+    )
     assert "CONSOLE" not in run.stderr, run.stderr
     assert "<title>calm</title>" in run.stdout
     assert 'data-order="2,1,0"' in run.stdout and 'data-shown="1"' in run.stdout and 'data-loaded="true"' in run.stdout

@@ -23,21 +23,36 @@ def make_pictures(folder, names):
 
 def make_extractor(folder, seed=0):
     """An extractor learned from the pictures in a folder."""
-    return KMeansExtractor.learn(sorted(folder.iterdir()), np.random.default_rng(seed), SETTINGS, patches=200, iterations=2)
+    return KMeansExtractor.learn(
+        sorted(folder.iterdir()), np.random.default_rng(seed), SETTINGS, patches=200, iterations=2
+    )
 
 
 def make_checkpoint(path, extractor=None, dimension=None, dataset="tiny", words=WORDS, **more):
     """A captioner with random weights and biases that end sentences soon."""
     dimension = extractor.dimension if dimension is None else dimension
     sizes = {"image_encoding_size": 5, "word_encoding_size": 5, "hidden_size": 4}
-    captioner = Captioner.initialise(CaptionerOptions(**sizes), dimension, np.zeros(len(words) + 1), np.random.default_rng(1))
+    captioner = Captioner.initialise(
+        CaptionerOptions(**sizes), dimension, np.zeros(len(words) + 1), np.random.default_rng(1)
+    )
     captioner.params["Wd"] *= 20
-    save_checkpoint(path, {
-        "it": 7, "epoch": 1.5, "model": captioner.params, "params": {"dataset": dataset, "generator": "lstm", **sizes}, "perplexity": 4.2,
-        "wordtoix": {"#START#": 0, **{word: k + 1 for k, word in enumerate(words)}},
-        "ixtoword": {0: ".", **{k + 1: word for k, word in enumerate(words)}},
-        "log_frequencies": np.zeros(len(words) + 1), "extractor": None if extractor is None else extractor.state(), "history": [],
-        "training": None, **more})
+    save_checkpoint(
+        path,
+        {
+            "it": 7,
+            "epoch": 1.5,
+            "model": captioner.params,
+            "params": {"dataset": dataset, "generator": "lstm", **sizes},
+            "perplexity": 4.2,
+            "wordtoix": {"#START#": 0, **{word: k + 1 for k, word in enumerate(words)}},
+            "ixtoword": {0: ".", **{k + 1: word for k, word in enumerate(words)}},
+            "log_frequencies": np.zeros(len(words) + 1),
+            "extractor": None if extractor is None else extractor.state(),
+            "history": [],
+            "training": None,
+            **more,
+        },
+    )
     return path
 
 
@@ -46,9 +61,18 @@ def make_dataset(folder, extractor=None, dimension=None):
     names = [f"{k}.png" for k in range(6)]
     make_pictures(folder / "imgs", names)
     texts = ["a dog runs", "a cat sits", "the dog sits", "a dog", "a cat runs", "one cat sits here"]
-    images = [{"imgid": k, "filename": name, "split": ("train", "val", "test")[k % 3],
-               "sentences": [{"tokens": text.split(), "raw": text, "imgid": k, "sentid": 2 * k + n}
-                             for n, text in enumerate((texts[k], texts[(k + 1) % 6]))]} for k, name in enumerate(names)]
+    images = [
+        {
+            "imgid": k,
+            "filename": name,
+            "split": ("train", "val", "test")[k % 3],
+            "sentences": [
+                {"tokens": text.split(), "raw": text, "imgid": k, "sentid": 2 * k + n}
+                for n, text in enumerate((texts[k], texts[(k + 1) % 6]))
+            ],
+        }
+        for k, name in enumerate(names)
+    ]
     (folder / "dataset.json").write_text(json.dumps({"dataset": "tiny", "images": images}), encoding="utf-8")
     if extractor is not None:
         np.save(folder / "features.npy", extractor.features([folder / "imgs" / name for name in names]))

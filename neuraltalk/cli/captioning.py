@@ -25,20 +25,47 @@ class Parser(argparse.ArgumentParser):
 def add_search_options(parser):
     """The options of the search, the same wherever sentences are made."""
     group = parser.add_argument_group("search")
-    group.add_argument("-b", "--beam_size", type=_count, default=7, metavar="N",
-                       help="sentences in the race for each picture; 1 takes the most probable word each time, which is quicker and "
-                            "worse (default: 7, as in the paper; the original script's was 1)")
-    group.add_argument("--nbest", type=_count, default=1, metavar="N", help="sentences to keep for each picture, at most beam_size (default: 1)")
-    group.add_argument("--max_length", type=_count, default=20, metavar="WORDS", help="longest sentence, its end counted as a word (default: 20)")
-    group.add_argument("--length_normalization", type=_exponent, default=0.0, metavar="ALPHA",
-                       help="rank sentences by log probability / length ** ALPHA; more gives longer ones (default: 0, the original's sum)")
+    group.add_argument(
+        "-b",
+        "--beam_size",
+        type=_count,
+        default=7,
+        metavar="N",
+        help="sentences in the race for each picture; 1 takes the most probable word each time, which is quicker and "
+        "worse (default: 7, as in the paper; the original script's was 1)",
+    )
+    group.add_argument(
+        "--nbest",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="sentences to keep for each picture, at most beam_size (default: 1)",
+    )
+    group.add_argument(
+        "--max_length",
+        type=_count,
+        default=20,
+        metavar="WORDS",
+        help="longest sentence, its end counted as a word (default: 20)",
+    )
+    group.add_argument(
+        "--length_normalization",
+        type=_exponent,
+        default=0.0,
+        metavar="ALPHA",
+        help="rank sentences by log probability / length ** ALPHA; more gives longer ones (default: 0, the original's sum)",
+    )
 
 
 def add_page_option(parser_or_group):
     """How the page shows pictures."""
-    parser_or_group.add_argument("--page_pictures", choices=("embedded", "linked", "none"), default="embedded",
-                                 help="embedded: small copies within the page, which can then be sent as one file; linked: the files "
-                                      "where they are (default: embedded)")
+    parser_or_group.add_argument(
+        "--page_pictures",
+        choices=("embedded", "linked", "none"),
+        default="embedded",
+        help="embedded: small copies within the page, which can then be sent as one file; linked: the files "
+        "where they are (default: embedded)",
+    )
 
 
 def _count(text):
@@ -62,8 +89,10 @@ def _exponent(text):
 def check_search_options(options):
     """What argparse can't see: options that don't go together."""
     if options.nbest > options.beam_size:
-        raise UserError(f"--nbest {options.nbest} is more than --beam_size {options.beam_size}, and a search keeps no more sentences "
-                        f"than beams; raise --beam_size")
+        raise UserError(
+            f"--nbest {options.nbest} is more than --beam_size {options.beam_size}, and a search keeps no more sentences "
+            f"than beams; raise --beam_size"
+        )
 
 
 def open_checkpoint(path):
@@ -71,9 +100,13 @@ def open_checkpoint(path):
     from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
 
     checkpoint = load_checkpoint(newest_checkpoint("cv") if path is None else path)
-    perplexity = "not evaluated" if checkpoint.perplexity is None else f"validation perplexity {checkpoint.perplexity:.2f}"
-    console.say(f"model       {checkpoint.path}: {checkpoint.options.generator}, {console.format_count(len(checkpoint.vocabulary))} "
-                f"vocabulary entries, {perplexity}")
+    perplexity = (
+        "not evaluated" if checkpoint.perplexity is None else f"validation perplexity {checkpoint.perplexity:.2f}"
+    )
+    console.say(
+        f"model       {checkpoint.path}: {checkpoint.options.generator}, {console.format_count(len(checkpoint.vocabulary))} "
+        f"vocabulary entries, {perplexity}"
+    )
     return checkpoint
 
 
@@ -85,8 +118,10 @@ def check_features(checkpoint, features, folder):
     (as with the published VGG features).
     """
     if features.dimension != checkpoint.image_dimension:
-        raise UserError(f"{checkpoint.path} was trained on {checkpoint.image_dimension}-number features; {features.path} has "
-                        f"{features.dimension}. Extract the same kind, or take another checkpoint")
+        raise UserError(
+            f"{checkpoint.path} was trained on {checkpoint.image_dimension}-number features; {features.path} has "
+            f"{features.dimension}. Extract the same kind, or take another checkpoint"
+        )
     own = (checkpoint.extractor or {}).get("fingerprint")
     found, record = None, pathlib.Path(folder) / "extractor.npz"
     if record.is_file():
@@ -96,11 +131,19 @@ def check_features(checkpoint, features, folder):
     if own == found:
         return
     if own is None:
-        raise UserError(f"{record} made {features.path.name}, but {checkpoint.path} was trained on features from elsewhere; take a "
-                        "checkpoint that was trained on this kind, or other features")
-    made = f"was made by another extractor ({found[:12]})" if found else "doesn't tell what made it (there is no extractor.npz beside it)"
-    raise UserError(f"{features.path} {made}, and {checkpoint.path} needs its own ({own[:12]}); move the file away and the features are "
-                    "extracted from the pictures")
+        raise UserError(
+            f"{record} made {features.path.name}, but {checkpoint.path} was trained on features from elsewhere; take a "
+            "checkpoint that was trained on this kind, or other features"
+        )
+    made = (
+        f"was made by another extractor ({found[:12]})"
+        if found
+        else "doesn't tell what made it (there is no extractor.npz beside it)"
+    )
+    raise UserError(
+        f"{features.path} {made}, and {checkpoint.path} needs its own ({own[:12]}); move the file away and the features are "
+        "extracted from the pictures"
+    )
 
 
 def own_extractor(checkpoint):
@@ -111,8 +154,10 @@ def own_extractor(checkpoint):
 
     extractor = extractor_from_state(checkpoint.extractor)
     if extractor.dimension != checkpoint.image_dimension:
-        raise UserError(f"{checkpoint.path}: its extractor gives {extractor.dimension} numbers, its model takes {checkpoint.image_dimension}; "
-                        "the file is damaged, take another checkpoint")
+        raise UserError(
+            f"{checkpoint.path}: its extractor gives {extractor.dimension} numbers, its model takes "
+            f"{checkpoint.image_dimension}; the file is damaged, take another checkpoint"
+        )
     return extractor
 
 
@@ -147,15 +192,24 @@ def describe_images(captioner, features, options):
             progress.update(done)
 
         try:
-            return beam_search(captioner, features, options.beam_size, options.max_length, options.nbest,
-                               options.length_normalization, watch)
+            return beam_search(
+                captioner,
+                features,
+                options.beam_size,
+                options.max_length,
+                options.nbest,
+                options.length_normalization,
+                watch,
+            )
         finally:
             timer.cancel()
 
 
 def blob(img_path, captions, vocabulary, references=(), imgid=None):
     """One image's entry of a result_struct: the original's keys, and under "candidates" all captions that were kept."""
-    candidates = [{"text": " ".join(vocabulary.decode(caption.words)), "logprob": caption.log_probability} for caption in captions]
+    candidates = [
+        {"text": " ".join(vocabulary.decode(caption.words)), "logprob": caption.log_probability} for caption in captions
+    ]
     return {
         "img_path": pathlib.PurePath(img_path).as_posix(),
         "candidate": candidates[0],
@@ -167,7 +221,12 @@ def blob(img_path, captions, vocabulary, references=(), imgid=None):
 
 def result_struct(options, checkpoint, blobs, gtppl=None):
     """The whole result in the original's schema; gtppl is the perplexity of the true sentences, where there are any."""
-    return {"params": _plain(options), "checkpoint_params": _plain(checkpoint.params), "imgblobs": blobs, "gtppl": gtppl}
+    return {
+        "params": _plain(options),
+        "checkpoint_params": _plain(checkpoint.params),
+        "imgblobs": blobs,
+        "gtppl": gtppl,
+    }
 
 
 def _plain(options):
@@ -183,7 +242,9 @@ def check_output_folder(folder, option="--output"):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as fault:
-        raise UserError(f"{folder}: can't write there ({fault.strerror}); choose another folder with {option}") from None
+        raise UserError(
+            f"{folder}: can't write there ({fault.strerror}); choose another folder with {option}"
+        ) from None
 
 
 def write_result(result, json_path, page_path, title, picture_folder, options, figures=(), notes=()):
@@ -197,8 +258,16 @@ def write_result(result, json_path, page_path, title, picture_folder, options, f
         text = json.dumps(result, indent=1)
     write_text(json_path, text)
     with console.Progress(len(result["imgblobs"]), "page: picture") as progress:
-        page = captions_page(result, title, picture_folder, pathlib.Path(page_path).parent, figures, notes, options.page_pictures,
-                             progress.update)
+        page = captions_page(
+            result,
+            title,
+            picture_folder,
+            pathlib.Path(page_path).parent,
+            figures,
+            notes,
+            options.page_pictures,
+            progress.update,
+        )
     write_text(page_path, page)
 
 
@@ -217,7 +286,9 @@ def load_truth(folder):
     try:
         return {scene["filename"]: scene for scene in json.loads(path.read_text(encoding="utf-8"))}
     except (ValueError, TypeError, KeyError) as fault:
-        raise UserError(f"{path}: not the truth of embedded pictures ({type(fault).__name__}: {fault}); build them again or move it away") from None
+        raise UserError(
+            f"{path}: not the truth of embedded pictures ({type(fault).__name__}: {fault}); build them again or move it away"
+        ) from None
 
 
 def judge_blobs(blobs, truth):

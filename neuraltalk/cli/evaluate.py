@@ -26,15 +26,34 @@ Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing wr
 
 def build_parser():
     """The options of eval_sentence_predictions.py."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG, formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-                               allow_abbrev=False)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)")
+    parser = captioning.Parser(
+        description=MANUAL,
+        epilog=EPILOG,
+        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)"
+    )
     data = parser.add_argument_group("data and files")
-    data.add_argument("-d", "--dataset", metavar="NAME", help="a folder below data/, or the path of one (default: what the model was trained on)")
-    data.add_argument("-s", "--split", choices=("train", "val", "test"), default="test", help="which images (default: test)")
-    data.add_argument("-m", "--max_images", type=int, default=-1, metavar="N", help="the first N of them; -1: all (default: -1)")
-    data.add_argument("--result_struct_filename", default="result_struct.json", metavar="NAME", help="(default: result_struct.json)")
-    data.add_argument("-o", "--output", default="results", metavar="FOLDER", help="where the result goes (default: results)")
+    data.add_argument(
+        "-d",
+        "--dataset",
+        metavar="NAME",
+        help="a folder below data/, or the path of one (default: what the model was trained on)",
+    )
+    data.add_argument(
+        "-s", "--split", choices=("train", "val", "test"), default="test", help="which images (default: test)"
+    )
+    data.add_argument(
+        "-m", "--max_images", type=int, default=-1, metavar="N", help="the first N of them; -1: all (default: -1)"
+    )
+    data.add_argument(
+        "--result_struct_filename", default="result_struct.json", metavar="NAME", help="(default: result_struct.json)"
+    )
+    data.add_argument(
+        "-o", "--output", default="results", metavar="FOLDER", help="where the result goes (default: results)"
+    )
     captioning.add_page_option(data)
     captioning.add_search_options(parser)
     return parser
@@ -47,7 +66,9 @@ def main(argv=None):
     captioning.check_search_options(options)
     name = pathlib.PurePath(options.result_struct_filename)
     if name.name != options.result_struct_filename or name.suffix != ".json":
-        raise UserError(f"--result_struct_filename {options.result_struct_filename} should be a file name ending in .json; its folder is --output")
+        raise UserError(
+            f"--result_struct_filename {options.result_struct_filename} should be a file name with .json; its folder is --output"
+        )
     checkpoint = captioning.open_checkpoint(options.checkpoint)
     dataset = open_dataset(options.dataset, checkpoint)
     images = choose_images(dataset, options.split, options.max_images)
@@ -59,30 +80,52 @@ def main(argv=None):
 
     captioner, vocabulary = checkpoint.captioner(), checkpoint.vocabulary
     captions = captioning.describe_images(captioner, features.rows([image.imgid for image in images]), options)
-    blobs = [captioning.blob(path_to_show(dataset, image), found, vocabulary, [" ".join(s.tokens) for s in image.sentences], image.imgid)
-             for image, found in zip(images, captions, strict=True)]
+    blobs = [
+        captioning.blob(
+            path_to_show(dataset, image), found, vocabulary, [" ".join(s.tokens) for s in image.sentences], image.imgid
+        )
+        for image, found in zip(images, captions, strict=True)
+    ]
     gtppl = perplexity(captioner, features, encode_pairs(images, vocabulary)).perplexity
     training = [sentence.tokens for image in dataset.split("train") for sentence in image.sentences]
     truth = captioning.load_truth(dataset.folder)
     verdicts = captioning.judge_blobs(blobs, truth) if truth else []
-    rows = [("perplexity", f"{gtppl:.2f}", f"{len(vocabulary):,} vocabulary entries, {100 * skipped:.2f} % of the words skipped"),
-            *score(blobs, training), *judged(verdicts)]
+    rows = [
+        (
+            "perplexity",
+            f"{gtppl:.2f}",
+            f"{len(vocabulary):,} vocabulary entries, {100 * skipped:.2f} % of the words skipped",
+        ),
+        *score(blobs, training),
+        *judged(verdicts),
+    ]
 
-    print(f"{dataset.name}, {options.split} split: {len(images):,} images, {sum(len(image.sentences) for image in images):,} sentences; "
-          f"{'greedy' if options.beam_size == 1 else f'beam {options.beam_size}'}")
+    print(
+        f"{dataset.name}, {options.split} split: {len(images):,} images, "
+        f"{sum(len(image.sentences) for image in images):,} sentences; "
+        f"{'greedy' if options.beam_size == 1 else f'beam {options.beam_size}'}"
+    )
     for label, value, note in rows:
         print(f"  {label:<18}{value:>8}   {note}".rstrip())
     result = captioning.result_struct(options, checkpoint, blobs, gtppl)
     json_path = pathlib.Path(options.output) / name
     page_path = json_path.with_suffix(".html")
-    captioning.write_result(result, json_path, page_path, f"{dataset.name}, {options.split}", dataset.folder, options,
-                            [(label, value) for label, value, _ in rows], [captioning.search_note(checkpoint, options), BLEU_NOTE])
+    captioning.write_result(
+        result,
+        json_path,
+        page_path,
+        f"{dataset.name}, {options.split}",
+        dataset.folder,
+        options,
+        [(label, value) for label, value, _ in rows],
+        [captioning.search_note(checkpoint, options), BLEU_NOTE],
+    )
     console.say(f"result      {json_path}")
     console.say(f"page        {page_path}  (open it in a browser)")
     return 0
 
 
-BLEU_NOTE = "BLEU: coco-caption's definition (whole set, closest reference length, brevity penalty on), on the data set's tokens, in percent."
+BLEU_NOTE = "BLEU in percent, as coco-caption defines it: whole set, closest reference length, brevity penalty on; the data set's tokens."
 
 
 def open_dataset(name, checkpoint):
@@ -106,10 +149,15 @@ def choose_images(dataset, split, most):
     everything = dataset.split(split)
     images = [image for image in everything if image.sentences]
     if not images:
-        there = ", ".join(f"{name} {count:,}" for name in ("train", "val", "test")
-                          if (count := sum(bool(image.sentences) for image in dataset.split(name))))
-        raise UserError(f"{dataset.folder}/dataset.json: no image with sentences in its {split} split, so nothing to compare with; it has "
-                        f"{there or 'none in any'} (-s chooses)")
+        there = ", ".join(
+            f"{name} {count:,}"
+            for name in ("train", "val", "test")
+            if (count := sum(bool(image.sentences) for image in dataset.split(name)))
+        )
+        raise UserError(
+            f"{dataset.folder}/dataset.json: no image with sentences in its {split} split, so nothing to compare with; it has "
+            f"{there or 'none in any'} (-s chooses)"
+        )
     if len(images) < len(everything):
         console.say(f"{len(everything) - len(images):,} images of the {split} split have no sentences and are left out")
     return images if most == -1 else images[:most]
@@ -121,8 +169,9 @@ def open_features(dataset, images, checkpoint):
 
     if checkpoint.extractor is not None and not any((dataset.folder / name).is_file() for name in feature_files.NAMES):
         return Extracted(dataset, images, captioning.own_extractor(checkpoint))
-    features = feature_files.open_features(dataset.folder, images=len(dataset.images),
-                                           progress=console.counted("converting features", "image"))
+    features = feature_files.open_features(
+        dataset.folder, images=len(dataset.images), progress=console.counted("converting features", "image")
+    )
     feature_files.check_features(features, dataset)
     captioning.check_features(checkpoint, features, dataset.folder)
     return features
@@ -135,8 +184,10 @@ class Extracted:
         paths = [dataset.picture_path(image) for image in images]
         self._features, readable = captioning.extract(extractor, paths)
         if len(readable) < len(paths):
-            raise UserError(f"{dataset.folder}: {len(paths) - len(readable)} of {len(paths)} pictures can't be read (see above) and there is no "
-                            "feature file; mend them, or take them out of dataset.json")
+            raise UserError(
+                f"{dataset.folder}: {len(paths) - len(readable)} of {len(paths)} pictures can't be read (see above) and there is "
+                "no feature file; mend them, or take them out of dataset.json"
+            )
         self._row = {image.imgid: row for row, image in enumerate(images)}
 
     def rows(self, imgids):
@@ -148,10 +199,14 @@ def check_words(dataset, images, checkpoint):
     """The share (0..1) of the images' words that the model doesn't know; refuses a vocabulary that shares none."""
     skipped = checkpoint.vocabulary.skipped_share(sentence for image in images for sentence in image.sentences)
     if skipped == 1:
-        raise UserError(f"{checkpoint.path} knows none of the words in {dataset.folder}/dataset.json (such as "
-                        f"{images[0].sentences[0].tokens[0]!r:.40}); take a checkpoint trained on this language and tokenisation")
+        raise UserError(
+            f"{checkpoint.path} knows none of the words in {dataset.folder}/dataset.json (such as "
+            f"{images[0].sentences[0].tokens[0]!r:.40}); take a checkpoint trained on this language and tokenisation"
+        )
     if skipped > 0.2:
-        console.say(f"note: {100 * skipped:.0f} % of the words in {dataset.folder} are unknown to the model, so its perplexity says little")
+        console.say(
+            f"note: {100 * skipped:.0f} % of the words in {dataset.folder} are unknown to the model; its perplexity says little"
+        )
     return skipped
 
 
@@ -169,28 +224,52 @@ def score(blobs, training):
     candidates = [entry["candidate"]["text"].split() for entry in blobs]
     references = [[reference["text"].split() for reference in entry["references"]] for entry in blobs]
     bleu, bare = corpus_bleu(candidates, references), corpus_bleu(candidates, references, brevity_penalty=None)
-    notes = ["coco-caption's: whole set, closest reference length, brevity penalty on", "", "",
-             f"without the penalty, as the original's multi-bleu: {' / '.join(f'{100 * b:.1f}' for b in bare)}"]
+    notes = [
+        "coco-caption's: whole set, closest reference length, brevity penalty on",
+        "",
+        "",
+        f"without the penalty, as the original's multi-bleu: {' / '.join(f'{100 * b:.1f}' for b in bare)}",
+    ]
     counts = [len(own) for own in references]
-    notes[1] = f"{min(counts)} references each" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} references"
+    notes[1] = (
+        f"{min(counts)} references each" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} references"
+    )
     return [
         *((f"BLEU-{n + 1}", f"{100 * bleu[n]:.1f}", notes[n]) for n in range(4)),
-        ("mean length", f"{mean_length(candidates):.1f}", f"words; of the references {mean_length([r for own in references for r in own]):.1f}"),
+        (
+            "mean length",
+            f"{mean_length(candidates):.1f}",
+            f"words; of the references {mean_length([r for own in references for r in own]):.1f}",
+        ),
         ("distinct captions", f"{100 * distinct_share(candidates):.1f} %", ""),
-        ("novel captions", f"{100 * novel_share(candidates, training):.1f} %", "not among the data set's training sentences"),
+        (
+            "novel captions",
+            f"{100 * novel_share(candidates, training):.1f} %",
+            "not among the data set's training sentences",
+        ),
     ]
 
 
 def judged(verdicts):
-    """Rows about the truth of captions, where it is known: all, and apart those of pictures with combinations never trained on."""
+    """Rows about the truth of captions, where it is known: all, and apart those with combinations never trained on."""
     if not verdicts:
         return []
     odd = sum(verdict == "not a sentence" for verdict, _ in verdicts)
-    rows = [("true captions", f"{100 * captioning.true_share(verdicts):.1f} %", f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world")]
+    rows = [
+        (
+            "true captions",
+            f"{100 * captioning.true_share(verdicts):.1f} %",
+            f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world",
+        )
+    ]
     for held_out, label in ((False, "  seen pairings"), (True, "  new pairings")):
         part = [verdict for verdict in verdicts if verdict[1] == held_out]
         if part and len(part) < len(verdicts):
-            what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
+            what = (
+                "has a combination that training never showed"
+                if held_out
+                else "has only combinations that training showed"
+            )
             rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{len(part)} pictures, each {what}"))
     return rows
 

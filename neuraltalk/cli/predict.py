@@ -26,12 +26,28 @@ Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing wr
 
 def build_parser():
     """The options of predict_on_images.py."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG, formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-                               allow_abbrev=False)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)")
+    parser = captioning.Parser(
+        description=MANUAL,
+        epilog=EPILOG,
+        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)"
+    )
     files = parser.add_argument_group("pictures and files")
-    files.add_argument("-r", "--root_path", metavar="FOLDER", help="the pictures (default: data/scenes/unseen, embedded pictures of no split)")
-    files.add_argument("-o", "--output", metavar="FOLDER", help="where the result goes (default: beside the pictures; results/ if that can't be written)")
+    files.add_argument(
+        "-r",
+        "--root_path",
+        metavar="FOLDER",
+        help="the pictures (default: data/scenes/unseen, embedded pictures of no split)",
+    )
+    files.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="where the result goes (default: beside the pictures; results/ if that can't be written)",
+    )
     captioning.add_page_option(files)
     captioning.add_search_options(parser)
     return parser
@@ -53,8 +69,10 @@ def main(argv=None):
         if not paths:
             raise UserError(f"{root}: none of its pictures could be read (see above)")
     captions = captioning.describe_images(checkpoint.captioner(), features, options)
-    blobs = [captioning.blob(path.relative_to(root), found, checkpoint.vocabulary, imgid=number)
-             for number, (path, found) in enumerate(zip(paths, captions, strict=True))]
+    blobs = [
+        captioning.blob(path.relative_to(root), found, checkpoint.vocabulary, imgid=number)
+        for number, (path, found) in enumerate(zip(paths, captions, strict=True))
+    ]
     truth = captioning.load_truth(root)
     verdicts = captioning.judge_blobs(blobs, truth) if truth else []
     show(blobs)
@@ -65,8 +83,16 @@ def main(argv=None):
     result = captioning.result_struct(options, checkpoint, blobs)
     page = output / "result.html"
     title = "Pictures never seen in training" if options.root_path is None else f"Captions for {root.resolve().name}"
-    captioning.write_result(result, output / "result_struct.json", page, title, root, options, figures,
-                            [captioning.search_note(checkpoint, options)])
+    captioning.write_result(
+        result,
+        output / "result_struct.json",
+        page,
+        title,
+        root,
+        options,
+        figures,
+        [captioning.search_note(checkpoint, options)],
+    )
     if verdicts:
         true = sum(verdict == "true" for verdict, _ in verdicts)
         console.say(f"{true} of {len(verdicts)} captions are true of their pictures")
@@ -83,7 +109,9 @@ def pictures_folder(given):
         return root
     root = captioning.DATA / "scenes" / "unseen"
     if not root.is_dir():
-        raise UserError(f"{root}: the embedded pictures aren't drawn yet; run python driver.py first, or name a folder of pictures with -r")
+        raise UserError(
+            f"{root}: the embedded pictures aren't drawn yet; run python driver.py first, or name a folder of pictures with -r"
+        )
     return root
 
 
@@ -101,12 +129,17 @@ def gather(root, checkpoint):
         captioning.check_features(checkpoint, features, root)
         return paths, features.rows(range(len(paths)))
     if checkpoint.extractor is None:
-        raise UserError(f"{checkpoint.path} was trained on features from elsewhere and can't extract them; put theirs into {root} as "
-                        f"{NAMES[0]} ({checkpoint.image_dimension} numbers a picture), or take a checkpoint that carries its extractor")
+        raise UserError(
+            f"{checkpoint.path} was trained on features from elsewhere and can't extract them; put theirs into {root} as "
+            f"{NAMES[0]} ({checkpoint.image_dimension} numbers a picture), or take a checkpoint that carries its extractor"
+        )
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        raise UserError(f"{tasks}: {missing[0].name} isn't in {root}" + (f", nor are {len(missing) - 1} others" if missing[1:] else "")
-                        + "; correct the list, or remove it to describe all pictures there")
+        raise UserError(
+            f"{tasks}: {missing[0].name} isn't in {root}"
+            + (f", nor are {len(missing) - 1} others" if missing[1:] else "")
+            + "; correct the list, or remove it to describe all pictures there"
+        )
     return paths, None
 
 

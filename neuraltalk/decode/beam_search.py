@@ -88,7 +88,7 @@ def _search_block(captioner, features, B, max_length, nbest, alpha):
     words = np.full(K, START)  # (R,) their last words
     state = captioner.begin(features)
     V = 0
-    for step in range(max_length):
+    for _ in range(max_length):
         scores, state = captioner.advance(state, words)  # (R, V)
         V = scores.shape[1]
         W = min(B, V)

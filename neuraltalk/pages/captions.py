@@ -56,14 +56,20 @@ def captions_page(result, title, picture_folder, page_folder, figures=(), notes=
         "</main>",
         '<p class="nothing" id="nothing" hidden>No caption has these words.</p>',
     ]
-    return page(title, "\n".join(filter(None, body)), "captions.js", "data:" if pictures == "embedded" else "* data: blob:")
+    return page(
+        title, "\n".join(filter(None, body)), "captions.js", "data:" if pictures == "embedded" else "* data: blob:"
+    )
 
 
 def _toolbar(blobs):
     """Search, order and, where verdicts are known, a choice among them."""
-    verdicts = [verdict for verdict in ("true", "false", "not a sentence") if any(b.get("verdict") == verdict for b in blobs)]
+    verdicts = [
+        verdict for verdict in ("true", "false", "not a sentence") if any(b.get("verdict") == verdict for b in blobs)
+    ]
     options = "".join(f'<option value="{escape(verdict)}">{escape(verdict)}</option>' for verdict in verdicts)
-    choice = f'<label>Show <select id="verdict"><option value="">all</option>{options}</select></label>' if verdicts else ""
+    choice = (
+        f'<label>Show <select id="verdict"><option value="">all</option>{options}</select></label>' if verdicts else ""
+    )
     return (
         '<form class="toolbar" role="search" onsubmit="return false">'
         '<label>Find <input id="find" type="search" placeholder="words or a file name" autocomplete="off"></label>'
@@ -114,7 +120,8 @@ def _card(number, blob, image):
         attributes += f' data-verdict="{escape(verdict)}"'
     facts = [
         f'<span class="logprob" title="natural logarithm of the sentence\'s probability">log p {_number(logprob)}</span>'
-        if logprob is not None else "",
+        if logprob is not None
+        else "",
         f'<span class="verdict {mark[0]}">{escape(mark[1])}</span>' if verdict else "",
         f'<span class="name" dir="auto">{escape(name)}</span>',
     ]
@@ -140,7 +147,7 @@ def _sentence(candidate):
 
 
 def _text(text):
-    return f'<bdi>{escape(text) or "<em>(no words)</em>"}</bdi>'
+    return f"<bdi>{escape(text) or '<em>(no words)</em>'}</bdi>"
 
 
 def _number(value):

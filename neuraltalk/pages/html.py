@@ -34,7 +34,9 @@ def page(title, body, script=None, images="data:"):
     The policy forbids everything else, so that no text in a page could ever load or send anything.
     """
     style = (HERE / "style.css").read_text(encoding="utf-8")
-    policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+    policy = (
+        f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+    )
     code = f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" if script else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -8,7 +8,10 @@ def thumbnail(picture, size=360):
     """A PIL picture, shrunk to at most `size` pixels a side, as (data URL of a JPEG, width, height)."""
     from PIL import Image
 
-    small, quality = picture.convert("RGB"), 92  # a small picture will be enlarged, and shows more of what JPEG does to it
+    small, quality = (
+        picture.convert("RGB"),
+        92,
+    )  # a small picture will be enlarged, and shows more of what JPEG does to it
     if max(small.size) > size:
         quality = 82
         small.thumbnail((size, size), Image.Resampling.LANCZOS)
