@@ -152,7 +152,7 @@ def test_mistakes_are_one_line(place, capsys):
     assert "nbest 2 is more than --beam_size 1" in refused(capsys, "-b", 1, "--nbest", 2)
     assert "invalid choice" in refused(capsys, "-s", "dev")
     assert "--max_images 0 makes no sense" in refused(capsys, "-m", 0)
-    assert "should be a file name ending in .json" in refused(capsys, "--result_struct_filename", "../x.json")
+    assert "should be a file name with .json" in refused(capsys, "--result_struct_filename", "../x.json")
     assert "no dataset 'nothing'" in refused(capsys, "-d", "nothing")
     assert "nowhere.p" in refused(capsys, "nowhere.p")
     (place / "file").write_text("")

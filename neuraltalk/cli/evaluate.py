@@ -125,7 +125,7 @@ def main(argv=None):
     return 0
 
 
-BLEU_NOTE = "BLEU in percent, as coco-caption defines it: whole set, closest reference length, brevity penalty on; the data set's tokens."
+BLEU_NOTE = "BLEU in percent, as coco-caption has it: whole set, closest reference length, brevity penalty on."
 
 
 def open_dataset(name, checkpoint):

@@ -123,7 +123,7 @@ def _card(number, blob, image):
         if logprob is not None
         else "",
         f'<span class="verdict {mark[0]}">{escape(mark[1])}</span>' if verdict else "",
-        f'<span class="name" dir="auto">{escape(name)}</span>',
+        f'<span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span>',
     ]
     return (
         f'<article class="card" {attributes}>{image}'
