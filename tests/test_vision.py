@@ -18,6 +18,7 @@ from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
 from neuraltalk.vision.pictures import list_pictures, open_picture, to_rgb
 from neuraltalk.vision.triangle import triangle_pool
+from neuraltalk.vision.view import View, activations, learn_view, pool_boxes, pool_grid, to_canvas
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 90, 220), "green": (40, 160, 70), "black": (30, 30, 30), "white": (245,) * 3}
 
@@ -36,7 +37,10 @@ def shape_pictures(count, seed=0):
     return [shape_picture(rng, name) for name in names], names
 
 
-SMALL = Settings(canvas=32, patch=5, stride=3, words=24, grid=2, region_grid=2, kept=20)
+SMALL = Settings(
+    fine=View(canvas=32, patch=5, stride=3, words=40, grid=1, kept=20),
+    coarse=View(canvas=16, patch=4, stride=2, words=10, grid=2, kept=12),
+)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +274,7 @@ def triangle_slowly(x, words, columns, G):
         for i in range(X):
             z = [np.sqrt(((x[y, i] - word).astype(np.float64) ** 2).sum()) for word in words]
             for k in range(len(words)):
-                out[y, columns[i], k] += max(0, sum(z) / len(z) - z[k])
+                out[y, columns[i], k] += max(0, sum(z) / len(z) - z[k]) ** 4
     return out
 
 
@@ -387,17 +391,21 @@ def test_regions_match_features_on_the_whole_picture_and_see_only_their_box(extr
 
 
 def test_a_box_pools_its_share_of_the_patches():
-    settings = Settings(canvas=14, patch=4, stride=2, words=5, grid=1, region_grid=1, kept=10)
+    view = View(canvas=14, patch=4, stride=2, words=5, grid=1, kept=10)
     pictures = [Image.fromarray(np.random.default_rng(i).integers(0, 256, (14, 14, 3), dtype=np.uint8)) for i in range(4)]
-    extractor = KMeansExtractor.learn(pictures, np.random.default_rng(0), settings=settings, patches=100)
-    canvas = np.asarray(pictures[0], np.float32) / np.float32(255)
-    maps = extractor._activations(canvas, np.arange(6), 6)  # 6 x 6 patches; patch i stands for pixels 1 + 2i .. 3 + 2i
-    pooled = extractor._pool_boxes(canvas, np.array([[1.0, 1, 13, 13], [3, 5, 7, 9], [4, 5, 6, 7], [0, 0, 0.2, 0.2]]))
-    assert np.allclose(pooled[0], maps.mean(axis=(0, 1)), atol=1e-5)
-    assert np.allclose(pooled[0], extractor._pool_grid(canvas), atol=1e-5)
-    assert np.allclose(pooled[1], maps[2:4, 1:3].mean(axis=(0, 1)), atol=1e-5)
-    assert np.allclose(pooled[2], maps[2, 1:3].mean(axis=0), atol=1e-5)  # half of each of two patches
-    assert np.allclose(pooled[3], maps[0, 0], atol=1e-5)  # thinner than a patch: widened to one
+    canvases = [to_canvas(picture, view) for picture in pictures]
+    arrays = learn_view(canvases, view, 100, 5, np.random.default_rng(0))
+    # 6 x 6 patches; patch i stands for pixels 1 + 2i .. 3 + 2i
+    maps = activations(canvases[0], view, arrays, np.arange(6))
+    boxes = np.array([[1.0, 1, 13, 13], [3, 5, 7, 9], [4, 5, 6, 7], [0, 0, 0.2, 0.2]])
+    pooled = pool_boxes(canvases[0], view, arrays, boxes) ** 4
+    assert np.allclose(pooled[0], maps.mean(axis=(0, 1)), rtol=1e-4)
+    assert np.allclose(pooled[0], pool_grid(canvases[0], view, arrays) ** 4, rtol=1e-4)
+    assert np.allclose(pooled[1], maps[2:4, 1:3].mean(axis=(0, 1)), rtol=1e-4)
+    assert np.allclose(pooled[2], maps[2, 1:3].mean(axis=0), rtol=1e-4)  # half of each of two patches
+    assert np.allclose(pooled[3], maps[0, 0], rtol=1e-4)  # thinner than a patch: widened to one
+    quarters = pool_grid(canvases[0], view._replace(grid=2), arrays).reshape(2, 2, 5) ** 4
+    assert np.allclose(quarters[1, 0], maps[3:, :3].mean(axis=(0, 1)), rtol=1e-4)
 
 
 def test_boxes_outside_the_picture_or_malformed_are_named(extractor):
@@ -444,33 +452,33 @@ def test_the_fingerprint_covers_settings_and_every_array(extractor):
         arrays = {**extractor.arrays, key: extractor.arrays[key].copy()}
         arrays[key].flat[0] += 1
         seen.add(KMeansExtractor(extractor.settings, arrays).fingerprint)
-    seen.add(KMeansExtractor(extractor.settings._replace(contrast_floor=0.2), extractor.arrays).fingerprint)
+    seen.add(KMeansExtractor(extractor.settings._replace(threshold=0.2), extractor.arrays).fingerprint)
     assert len(seen) == len(extractor.arrays) + 2
     assert all(len(one) == 64 for one in seen)
 
 
 def test_malformed_and_altered_states_are_refused_in_one_line(extractor):
     state = extractor.state()
-    nan = state["dictionary"].copy()
+    nan = state["fine_dictionary"].copy()
     nan[0, 0] = np.nan
     faults = [
         (None, "dictionary"),
         ({}, "name"),
         ({"name": "vgg99"}, "'vgg99'"),
-        ({**state, "dictionary": state["dictionary"] * 2}, "fingerprint"),
-        ({**state, "contrast_floor": 0.5}, "fingerprint"),
+        ({**state, "fine_dictionary": state["fine_dictionary"] * 2}, "fingerprint"),
+        ({**state, "fine_contrast_floor": 0.5}, "fingerprint"),
         ({**state, "fingerprint": "0"}, "fingerprint"),
-        ({**state, "dictionary": state["dictionary"][:-1]}, "dictionary"),
-        ({**state, "dictionary": nan}, "dictionary"),
-        ({**state, "dictionary": "text"}, "dictionary"),
+        ({**state, "fine_dictionary": state["fine_dictionary"][:-1]}, "dictionary"),
+        ({**state, "fine_dictionary": nan}, "dictionary"),
+        ({**state, "fine_dictionary": "text"}, "dictionary"),
         ({**state, "mean": None}, "mean"),
-        ({**state, "words": 10**9}, "words"),
-        ({**state, "words": "many"}, "words"),
-        ({**state, "stride": 0}, "stride"),
-        ({**state, "noise": float("nan")}, "noise"),
-        ({**state, "patch": 99}, "canvas"),
-        ({**state, "grid": 50}, "canvas"),
-        ({key: value for key, value in state.items() if key != "canvas"}, "canvas"),
+        ({**state, "fine_words": 10**9}, "words"),
+        ({**state, "fine_words": "many"}, "words"),
+        ({**state, "fine_stride": 0}, "stride"),
+        ({**state, "fine_noise": float("nan")}, "noise"),
+        ({**state, "fine_patch": 99}, "canvas"),
+        ({**state, "fine_grid": 50}, "canvas"),
+        ({key: value for key, value in state.items() if key != "coarse_canvas"}, "canvas"),
     ]
     for fault, word in faults:
         with pytest.raises(UserError) as excinfo:

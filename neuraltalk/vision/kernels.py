@@ -4,8 +4,8 @@ from numba import njit, prange
 
 
 @njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def triangle_pool(products, patch_norms, word_norms, columns, out):
-    """Fill `out` (Y, G, K) with triangle activations summed along each row of patches; twin of triangle.triangle_pool.
+def triangle_pool(products, patch_norms, word_norms, cells, out):
+    """Fill `out` (Y, G, K) with fourth powers of activations, summed along rows of patches; twin of triangle.triangle_pool.
 
     `products` (Y, X, K) serves as scratch and is overwritten by distances: the whole picture's distances stay in the
     cache and nothing else is allocated. Each row of patches is one thread's own.
@@ -23,6 +23,7 @@ def triangle_pool(products, patch_norms, word_norms, columns, out):
                 products[y, x, k] = distance
                 total += distance
             mean = total / products.dtype.type(K)
-            g = columns[x]
+            g = cells[x]
             for k in range(K):
-                out[y, g, k] += max(zero, mean - products[y, x, k])
+                activation = max(zero, mean - products[y, x, k])
+                out[y, g, k] += (activation * activation) * (activation * activation)

@@ -1,15 +1,12 @@
 """Picture features without pretrained weights: single-layer k-means (Coates, Lee and Ng 2011).
 
-    picture -> canvas (S, S, 3) -> patches -> contrast-normalised, whitened -> triangle activation of each word
-            -> mean over the cells of a grid -> standardised and rectified -> 4096 numbers, none negative, like fc7
+    picture -> canvas -> patches -> contrast-normalised, whitened -> triangle activation of each word of a dictionary
+            -> pooled over the cells of a grid -> standardised and rectified -> 4096 numbers, none negative, like fc7
 
-    symbol   meaning
-    S        side of the canvas that each picture is resized to, in pixels
-    Y, X     rows and columns of patches on the canvas
-    K        words of the dictionary
-    G        the picture is pooled over G x G cells (a box over its own B x B)
-
-Everything is learned from the training pictures by `KMeansExtractor.learn`, in seconds, and travels as `state()`.
+A picture is looked at in two views. The fine one has a large dictionary of small patches, pooled over the whole picture:
+what is there, in which colour. The coarse one has few words of patches that are twice as large in the picture, pooled over
+2 x 2 cells: where, and next to what. Everything is learned from the training pictures by `KMeansExtractor.learn`, in
+seconds, and travels as `state()`.
 """
 
 import hashlib
@@ -20,36 +17,29 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically
-from neuraltalk.vision.dictionary import describe_patches, learn_whitening, learn_words, patch_windows
 from neuraltalk.vision.pictures import open_picture, to_rgb
-from neuraltalk.vision.triangle import triangle_pool
+from neuraltalk.vision.view import View, learn_view, pool_boxes, pool_grid, to_canvas
 
 
 class Settings(NamedTuple):
-    """What is chosen rather than learned. Lengths are pixels of the canvas; brightness runs from 0 to 1."""
+    """What is chosen rather than learned: 3072 * 1 + 256 * 2 * 2 = 4096 numbers."""
 
-    canvas: int = 96
-    patch: int = 6
-    stride: int = 2
-    words: int = 1024
-    grid: int = 2
-    region_grid: int = 2
-    kept: int = 80  # directions kept by the whitening
-    contrast_floor: float = 0.1
-    brightness_weight: float = 3.0
-    noise: float = 0.01  # added to the variances before whitening
-    threshold: float = 0.0  # the rectifier's zero, in standard deviations from the mean
+    fine: View = View(canvas=64, patch=6, stride=2, words=3072, grid=1)
+    coarse: View = View(canvas=32, patch=6, stride=1, words=256, grid=2)
+    threshold: float = -0.5  # the rectifier's zero, in standard deviations from the mean
 
 
-ARRAYS = ("patch_mean", "whitening", "dictionary", "mean", "scale", "region_mean", "region_scale")
+VIEWS = ("fine", "coarse")
+DEFAULT = Settings()
 
 
 class KMeansExtractor:
-    """Turns pictures into rows of `dimension` numbers, and boxes of a picture into rows of `region_dimension` numbers.
+    """Turns pictures, and boxes in a picture, into rows of `dimension` numbers (`region_dimension` is the same).
 
-    Made by `learn`, `from_state` or `load`. Arrays (all float32):
-        patch_mean (d,), whitening (d, D), dictionary (K, D)            the dictionary, see dictionary.py
-        mean, scale (G * G * K,), region_mean, region_scale (B * B * K,)    for f = max(0, (pooled - mean) * scale)
+    Made by `learn`, `extractors.extractor_from_state` or `extractors.load_extractor`. Arrays (all float32), the first
+    three for each view, "fine_" or "coarse_" before the name:
+        patch_mean (d,), whitening (d, D), dictionary (K, D)          see dictionary.py
+        mean, scale, region_mean, region_scale (dimension,)           f = max(0, (pooled - mean) * scale)
     """
 
     name = "kmeans"
@@ -57,39 +47,37 @@ class KMeansExtractor:
     def __init__(self, settings, arrays):
         self.settings = settings
         self.arrays = arrays
-        self.dimension = settings.grid**2 * settings.words
-        self.region_dimension = settings.region_grid**2 * settings.words
+        self.dimension = self.region_dimension = sum(getattr(settings, view).dimension for view in VIEWS)
         self.fingerprint = _fingerprint(self.name, settings, arrays)
-        self._word_norms = np.einsum("kd,kd->k", arrays["dictionary"], arrays["dictionary"])
-        self._words_transposed = np.ascontiguousarray(arrays["dictionary"].T)
+        self._views = [(getattr(settings, view), _arrays_of(view, arrays)) for view in VIEWS]
 
     # Learning
 
     @classmethod
-    def learn(cls, pictures, rng, settings=Settings(), patches=60000, iterations=10, max_pictures=1000):
+    def learn(cls, pictures, rng, settings=DEFAULT, patches=60000, iterations=8, max_pictures=1000):
         """Learn an extractor from training `pictures` (paths or PIL images), drawing at random from `rng`.
 
-        At most `max_pictures` of them are looked at; `patches` patches make the dictionary, by `iterations` of k-means.
-        Raises UserError for an unreadable picture, or none at all.
+        At most `max_pictures` of them are looked at; for each view, `patches` patches make the dictionary in
+        `iterations` of k-means. Raises UserError for an unreadable picture, or none at all.
         """
         pictures = list(pictures)
         if not pictures:
             raise UserError("there are no pictures to learn features from; a dictionary needs at least one")
         if len(pictures) > max_pictures:
             pictures = [pictures[i] for i in np.sort(rng.choice(len(pictures), max_pictures, replace=False))]
-        canvases = [_to_canvas(picture, settings.canvas) for picture in pictures]
-        arrays = _learn_dictionary(canvases, settings, patches, iterations, rng)
-        D, rD = settings.grid**2 * settings.words, settings.region_grid**2 * settings.words
-        arrays.update(mean=np.zeros(D, np.float32), scale=np.ones(D, np.float32))
-        arrays.update(region_mean=np.zeros(rD, np.float32), region_scale=np.ones(rD, np.float32))
-        raw = cls(settings, arrays)
-        sample = [canvases[i] for i in rng.choice(len(canvases), min(len(canvases), 400), replace=False)]
-        mean, scale = _standardiser(np.stack([raw._pool_grid(canvas) for canvas in sample]), settings.threshold)
-        boxes = [_random_boxes(10, settings.canvas, rng) for _ in sample]
-        pooled = np.concatenate([raw._pool_boxes(canvas, each) for canvas, each in zip(sample, boxes)])
-        region_mean, region_scale = _standardiser(pooled, settings.threshold)
-        learned = {"mean": mean, "scale": scale, "region_mean": region_mean, "region_scale": region_scale}
-        return cls(settings, {**arrays, **learned})
+        views = [getattr(settings, name) for name in VIEWS]
+        canvases = [[to_canvas(image, view) for view in views] for image in map(_open, pictures)]
+        arrays = {}
+        for v, name in enumerate(VIEWS):
+            learned = learn_view([canvas[v] for canvas in canvases], views[v], patches, iterations, rng)
+            arrays.update({f"{name}_{key}": value for key, value in learned.items()})
+        unit = np.ones(sum(view.dimension for view in views), np.float32)
+        raw = cls(settings, {**arrays, "mean": 0 * unit, "scale": unit, "region_mean": 0 * unit, "region_scale": unit})
+        sample = [canvases[i] for i in rng.choice(len(canvases), min(len(canvases), 300), replace=False)]
+        arrays["mean"], arrays["scale"] = _standardiser(np.stack([raw._grid(c) for c in sample]), settings.threshold)
+        pooled = np.concatenate([raw._boxes(canvas, _random_boxes(4, rng)) for canvas in sample])
+        arrays["region_mean"], arrays["region_scale"] = _standardiser(pooled, settings.threshold)
+        return cls(settings, arrays)
 
     # Extraction
 
@@ -101,7 +89,7 @@ class KMeansExtractor:
         """
         rows = []
         for picture in pictures:
-            pooled = self._pool_grid(_to_canvas(picture, self.settings.canvas))
+            pooled = self._grid(self._canvases(_open(picture)))
             rows.append(_rectify(pooled, self.arrays["mean"], self.arrays["scale"]))
             if progress is not None:
                 progress(len(rows))
@@ -110,54 +98,38 @@ class KMeansExtractor:
     def regions(self, picture, boxes):
         """Features (R, region_dimension) float32 of `boxes` (R, 4): xmin, ymin, xmax, ymax in pixels of `picture`.
 
-        One pass over the picture serves all boxes: a box is cut into B x B equal cells, and a cell's number is the mean
-        activation of the patches whose centres' pixels it covers, fractions counted. Boxes are cut to the picture, and
-        one thinner than a patch's stride is widened to it. `picture` is a path or a PIL image.
+        One pass over the picture's patches serves all boxes; a box is pooled as `features` pools a picture, over the
+        patches whose pixels it covers, fractions counted. Boxes are cut to the picture, and what is thinner than a
+        patch's share of it is widened to that. `picture` is a path or a PIL image.
 
         Raises UserError for an unreadable picture, or a box that isn't four finite numbers with some of the picture
         inside.
         """
-        if not hasattr(picture, "getbbox"):
-            picture = open_picture(picture)
-        boxes = _check_boxes(boxes, picture.size)  # (R, 4)
-        scale = self.settings.canvas / np.array(picture.size * 2, np.float64)  # width, height, width, height
-        pooled = self._pool_boxes(_to_canvas(picture, self.settings.canvas), boxes * scale)
-        return _rectify(pooled, self.arrays["region_mean"], self.arrays["region_scale"])
+        image = _open(picture)
+        boxes = _check_boxes(boxes, image.size) / np.array(image.size * 2)  # width, height, width, height
+        return _rectify(
+            self._boxes(self._canvases(image), boxes), self.arrays["region_mean"], self.arrays["region_scale"]
+        )
 
-    def _activations(self, canvas, columns, G):
-        """Activations of one canvas (S, S, 3), summed along each row of patches by `columns` (X,) -> (Y, G, K)."""
-        windows = patch_windows(canvas, self.settings.patch, self.settings.stride)  # (Y, X, p, p, 3)
-        x = _whiten(windows.reshape(*windows.shape[:2], -1), self.settings, self.arrays)  # (Y, X, D)
-        Y, X, D = x.shape
-        K = len(self._word_norms)
-        products = (x.reshape(Y * X, D) @ self._words_transposed).reshape(Y, X, K)
-        out = np.empty((Y, G, K), np.float32)
-        triangle_pool(products, np.einsum("yxd,yxd->yx", x, x), self._word_norms, columns, out)
-        return out
+    def _canvases(self, image):
+        return [to_canvas(image, view) for view, _ in self._views]
 
-    def _pool_grid(self, canvas):
-        """Mean activation of each word in each of the G x G cells of `canvas` -> (G * G * K,)."""
-        G, side = self.settings.grid, _patches_a_side(self.settings)
-        cells = np.arange(side) * G // side  # of each column, and of each row: the canvas is square
-        rows = self._activations(canvas, cells, G)  # (Y, G, K)
-        counts = np.bincount(cells, minlength=G).astype(np.float32)
-        sums = np.add.reduceat(rows, np.searchsorted(cells, np.arange(G)), axis=0)  # (G, G, K)
-        return (sums / (counts[:, None] * counts)[:, :, None]).ravel()
+    def _grid(self, canvases):
+        """One picture's canvases -> pooled activations (dimension,)."""
+        return np.concatenate([pool_grid(c, view, arrays) for c, (view, arrays) in zip(canvases, self._views)])
 
-    def _pool_boxes(self, canvas, boxes):
-        """Mean activation of each word in the B x B cells of each box (R, 4) on `canvas` -> (R, B * B * K)."""
-        side, B, R = _patches_a_side(self.settings), self.settings.region_grid, len(boxes)
-        maps = self._activations(canvas, np.arange(side), side)  # (Y, X, K)
-        across = _cell_weights(boxes[:, [0, 2]], B, self.settings)  # (R, B, X)
-        down = _cell_weights(boxes[:, [1, 3]], B, self.settings)  # (R, B, Y)
-        rows = (down.reshape(R * B, side) @ maps.reshape(side, -1)).reshape(R, B, side, maps.shape[2])  # (R, B, X, K)
-        return (across[:, None] @ rows).reshape(R, self.region_dimension)  # (R, B down, B across, K)
+    def _boxes(self, canvases, boxes):
+        """One picture's canvases and `boxes` (R, 4), 1 = the picture's side -> pooled activations (R, dimension)."""
+        pooled = [
+            pool_boxes(canvas, view, arrays, boxes * view.canvas) for canvas, (view, arrays) in zip(canvases, self._views)
+        ]
+        return np.concatenate(pooled, axis=1)
 
     # Keeping
 
     def state(self):
         """A dict of plain values and arrays, for checkpoints; `from_state` makes an equal extractor of it."""
-        return {"name": self.name, **self.settings._asdict(), **self.arrays, "fingerprint": self.fingerprint}
+        return {"name": self.name, **_flatten(self.settings), **self.arrays, "fingerprint": self.fingerprint}
 
     @classmethod
     def from_state(cls, state):
@@ -179,50 +151,23 @@ class KMeansExtractor:
         return extractor
 
     def save(self, path):
-        """Write the state to `path` (.npz), atomically."""
+        """Write the state to `path` (.npz), atomically; `extractors.load_extractor` reads it."""
         with write_atomically(path) as file:
             np.savez(file, **self.state())
 
 
-def _to_canvas(picture, side):
-    """A path or PIL image, resized to `side` x `side` pixels (its proportions give way) -> float32 in 0..1."""
-    from PIL import Image
-
+def _open(picture):
+    """A path or a PIL image of any mode -> an RGB PIL image."""
     if not hasattr(picture, "getbbox"):
-        picture = open_picture(picture)
-    elif picture.mode != "RGB":
-        picture = to_rgb(picture)
-    resized = picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3)  # averages when it shrinks
-    return np.asarray(resized, np.float32) / np.float32(255)
-
-
-def _patches_a_side(settings):
-    return (settings.canvas - settings.patch) // settings.stride + 1
-
-
-def _whiten(patches, settings, arrays):
-    described = describe_patches(patches, settings.contrast_floor, settings.brightness_weight)
-    return (described - arrays["patch_mean"]) @ arrays["whitening"]
-
-
-def _learn_dictionary(canvases, settings, patches, iterations, rng):
-    """Patch mean, whitening and words from as many patches of each canvas -> dict of arrays."""
-    each = -(-max(patches, 2 * settings.words) // len(canvases))  # rounded up
-    cut = []
-    for canvas in canvases:
-        y, x = rng.integers(0, settings.canvas - settings.patch + 1, (2, each))
-        cut.append(patch_windows(canvas, settings.patch, 1)[y, x].reshape(each, -1))
-    described = describe_patches(np.concatenate(cut), settings.contrast_floor, settings.brightness_weight)
-    patch_mean, whitening = learn_whitening(described, settings.noise, settings.kept)
-    words = learn_words((described - patch_mean) @ whitening, settings.words, iterations, rng)
-    return {"patch_mean": patch_mean, "whitening": whitening, "dictionary": words}
+        return open_picture(picture)
+    return picture if picture.mode == "RGB" else to_rgb(picture)
 
 
 def _standardiser(pooled, threshold):
     """The mean (plus `threshold` deviations) and the inverse deviation of each column of `pooled` (N, D)."""
     deviation = pooled.std(axis=0)
     # A column that hardly changes says nothing: don't blow its noise up.
-    deviation = np.maximum(deviation, 0.01 * np.float32(deviation.mean()) + np.float32(1e-6))
+    deviation = np.maximum(deviation, np.float32(0.1) * deviation.mean() + np.float32(1e-6))
     return pooled.mean(axis=0) + np.float32(threshold) * deviation, 1 / deviation
 
 
@@ -230,28 +175,11 @@ def _rectify(pooled, mean, scale):
     return np.maximum((pooled - mean) * scale, 0)
 
 
-def _random_boxes(count, side, rng):
-    """Boxes (count, 4) on a canvas of `side` pixels: their sides lie between a tenth and all of it."""
-    size = rng.uniform(0.1, 1, (count, 2)) * side
-    corner = rng.uniform(0, 1, (count, 2)) * (side - size)
+def _random_boxes(count, rng):
+    """Boxes (count, 4) whose sides are a tenth of the picture's to all of it; 1 = the picture's side."""
+    size = rng.uniform(0.1, 1, (count, 2))
+    corner = rng.uniform(0, 1, (count, 2)) * (1 - size)
     return np.concatenate([corner, corner + size], axis=1)
-
-
-def _cell_weights(edges, B, settings):
-    """Weight of each row or column of patches in the B equal cells between `edges` (R, 2), in pixels of the canvas.
-
-    Patch i stands for `stride` pixels around its centre; a weight is the share of the cell that those cover, so the
-    weights of a cell sum to 1 -> (R, B, patches a side) float32.
-    """
-    side = _patches_a_side(settings)
-    edges = np.clip((edges - (settings.patch - settings.stride) / 2) / settings.stride, 0, side)  # in patches
-    middle, half = edges.mean(axis=1), np.maximum((edges[:, 1] - edges[:, 0]) / 2, 0.5)
-    start = np.clip(middle - half, 0, side - 2 * half)
-    cuts = start[:, None] + np.arange(B + 1) * (2 * half / B)[:, None]  # (R, B + 1)
-    i = np.arange(side)
-    overlap = np.minimum(cuts[:, 1:, None], i + 1) - np.maximum(cuts[:, :-1, None], i)  # (R, B, side)
-    overlap = np.maximum(overlap, 0)
-    return (overlap / overlap.sum(axis=2, keepdims=True)).astype(np.float32)
 
 
 def _check_boxes(boxes, size):
@@ -259,8 +187,7 @@ def _check_boxes(boxes, size):
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise UserError(f"boxes have the shape {boxes.shape}; expected (R, 4): xmin, ymin, xmax, ymax of each")
-    limits = np.array(size * 2, np.float64)
-    cut = np.clip(boxes, 0, limits)
+    cut = np.clip(boxes, 0, np.array(size * 2, np.float64))
     for r, (given, inside) in enumerate(zip(boxes, cut)):
         if not (np.isfinite(given).all() and inside[0] < inside[2] and inside[1] < inside[3]):
             numbers = ", ".join(f"{number:g}" for number in given)
@@ -271,36 +198,47 @@ def _check_boxes(boxes, size):
     return cut
 
 
+def _arrays_of(view, arrays):
+    """The arrays whose names begin with the view's, without it."""
+    return {key[len(view) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{view}_")}
+
+
+def _flatten(settings):
+    """Settings -> {"fine_canvas": 64, ...}."""
+    flat = {f"{name}_{key}": value for name in VIEWS for key, value in getattr(settings, name)._asdict().items()}
+    return {**flat, "threshold": settings.threshold}
+
+
 def _shapes(settings):
-    d, K = 3 * settings.patch**2 + 1, settings.words
-    grid, region = (settings.grid**2 * K,), (settings.region_grid**2 * K,)
-    shapes = [(d,), (d, min(d, settings.kept)), (K, min(d, settings.kept)), grid, grid, region, region]
-    return dict(zip(ARRAYS, shapes))
+    """The shape of each array, by name, in the order in which the fingerprint reads them."""
+    views = [(name, getattr(settings, name)) for name in VIEWS]
+    shapes = {f"{name}_{key}": shape for name, view in views for key, shape in view.shapes().items()}
+    pooled = (sum(view.dimension for _, view in views),)
+    return {**shapes, "mean": pooled, "scale": pooled, "region_mean": pooled, "region_scale": pooled}
 
 
 def _read_settings(state):
     """Settings from a state's plain values, checked."""
     values = {}
-    for field, default in Settings()._asdict().items():
+    for field, default in _flatten(DEFAULT).items():
         try:
-            value = type(default)(state[field])
-            if not np.isfinite(value) or (isinstance(default, int) and not 1 <= value <= 10000):
+            values[field] = type(default)(state[field])
+            if not np.isfinite(values[field]) or (isinstance(default, int) and not 1 <= values[field] <= 10000):
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError):
             raise UserError(
                 f"k-means extractor: the setting {field} is missing or not a sensible number; build the data set again"
             ) from None
-        values[field] = value
-    settings = Settings(**values)
-    if settings.patch > settings.canvas or max(settings.grid, settings.region_grid) > _patches_a_side(settings):
+    views = [View(**_arrays_of(name, values)) for name in VIEWS]
+    if any(view.patch > view.canvas or view.grid > view.side for view in views):
         raise UserError("k-means extractor: its patch or grid does not fit its canvas; build the data set again")
-    return settings
+    return Settings(*views, values["threshold"])
 
 
 def _fingerprint(name, settings, arrays):
     """SHA-256 (hex) over the name, the settings and the arrays' bytes, the same on every machine."""
-    digest = hashlib.sha256(json.dumps([name, settings._asdict()], sort_keys=True).encode())
-    for key in ARRAYS:
-        digest.update(f"{key} {arrays[key].shape}".encode())
+    digest = hashlib.sha256(json.dumps([name, _flatten(settings)], sort_keys=True).encode())
+    for key, shape in _shapes(settings).items():
+        digest.update(f"{key} {shape}".encode())
         digest.update(np.ascontiguousarray(arrays[key], "<f4").tobytes())
     return digest.hexdigest()
