@@ -11,6 +11,7 @@ from test_cli_predict import result_of
 from neuraltalk.cli import evaluate
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.metrics.bleu import corpus_bleu
+from neuraltalk.train.checkpoint import load_checkpoint
 
 
 @pytest.fixture
@@ -78,8 +79,6 @@ def result_of_results(place):
 def test_perplexity_is_the_slow_sum(place, capsys):
     """Word by word through begin and advance: 2 to the mean of -log2 p, unknown words skipped, END counted."""
     run(capsys)
-    from neuraltalk.train.checkpoint import load_checkpoint
-
     checkpoint = load_checkpoint(place / "cv" / "tiny.p")
     captioner, features = checkpoint.captioner(np.float64), np.load(place / "data" / "tiny" / "features.npy")
     bits, count = 0.0, 0
@@ -104,7 +103,6 @@ def test_result_has_the_original_schema(place, capsys):
 
 
 def test_another_data_set_by_name_or_folder(place, capsys):
-    from neuraltalk.train.checkpoint import load_checkpoint
     from neuraltalk.vision.extractors import extractor_from_state
 
     extractor = extractor_from_state(load_checkpoint(place / "cv" / "tiny.p").extractor)
@@ -182,7 +180,7 @@ def test_a_split_without_sentences(place, capsys):
 def test_features_and_words_must_fit_the_checkpoint(place, capsys):
     tiny_models.make_dataset(place / "data" / "vgg", dimension=9)
     assert "-number features; data" in refused(capsys, "-d", "vgg")
-    dimension = tiny_models.SETTINGS.grid**2 * tiny_models.SETTINGS.words
+    dimension = load_checkpoint(place / "cv" / "tiny.p").image_dimension
     tiny_models.make_dataset(place / "data" / "vgg", dimension=dimension)
     assert "doesn't tell what made it" in refused(capsys, "-d", "vgg")
     foreign = tiny_models.make_checkpoint(place / "vgg.p", dimension=dimension, dataset="vgg")

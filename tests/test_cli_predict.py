@@ -10,6 +10,7 @@ import tiny_models
 from PIL import Image
 
 from neuraltalk.cli import predict
+from neuraltalk.train.checkpoint import load_checkpoint
 
 
 @pytest.fixture
@@ -176,7 +177,8 @@ def test_mistakes_in_tasks(place, capsys):
 
 
 def test_features_of_another_kind_or_dimension_are_refused(place, capsys):
-    folder, dimension = place / "pictures", tiny_models.SETTINGS.grid**2 * tiny_models.SETTINGS.words
+    folder = place / "pictures"
+    dimension = load_checkpoint(place / "cv" / "tiny.p").image_dimension
     np.save(folder / "vgg_feats.npy", np.ones((4, 5), np.float32))
     assert f"trained on {dimension}-number features; pictures{os.sep}vgg_feats.npy has 5" in refused(
         capsys, "-r", "pictures"

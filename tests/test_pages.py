@@ -198,6 +198,13 @@ def test_escape_and_frame():
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 
+def browse(folder):
+    """Open folder/page.html without a window: the document as it ends up, and the console's messages, of a finished process."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "page.html").as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_in_a_browser(folder):
     """Hostile texts do nothing, the script runs without a word on the console: it orders, finds and counts."""
@@ -215,21 +222,19 @@ def test_in_a_browser(folder):
       }, 200);
     </script></body>"""
     (folder / "page.html").write_text(text.replace("</body>", clicks), encoding="utf-8")
-    command = [
-        CHROMIUM,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        "--virtual-time-budget=2000",
-        f"--user-data-dir={folder / 'profile'}",
-        "--dump-dom",
-        (folder / "page.html").as_uri(),
-    ]
-    run = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False
-    )
+    run = browse(folder)
     assert "CONSOLE" not in run.stderr, run.stderr
     assert "<title>calm</title>" in run.stdout
     assert 'data-order="2,1,0"' in run.stdout and 'data-shown="1"' in run.stdout and 'data-loaded="true"' in run.stdout
     assert ">1 of 3 pictures</output>" in run.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_linked_pictures_load_in_a_browser(folder):
+    """The page's policy lets them through, also for a name that needs quoting."""
+    (folder / "0.png").rename(folder / "a #1%20'b.png")
+    document = {"imgblobs": [{"img_path": "a #1%20'b.png", "candidate": {"text": "x", "logprob": -1}}]}
+    text = captions_page(document, "t", folder, folder, pictures="linked")
+    check = "<script>onload = () => { document.body.dataset.width = document.images[0].naturalWidth; };</script></body>"
+    (folder / "page.html").write_text(text.replace("</body>", check), encoding="utf-8")
+    assert 'data-width="40"' in browse(folder).stdout

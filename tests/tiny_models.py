@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 from PIL import Image
+from test_vision import SMALL
 
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.checkpoint import save_checkpoint
-from neuraltalk.vision.kmeans import KMeansExtractor, Settings
+from neuraltalk.vision.kmeans import KMeansExtractor
 
 WORDS = ["a", "dog", "cat", "runs", "sits"]
-SETTINGS = Settings(canvas=24, words=6, kept=10, stride=3)
 
 
 def make_pictures(folder, names):
@@ -24,7 +24,7 @@ def make_pictures(folder, names):
 def make_extractor(folder, seed=0):
     """An extractor learned from the pictures in a folder."""
     return KMeansExtractor.learn(
-        sorted(folder.iterdir()), np.random.default_rng(seed), SETTINGS, patches=200, iterations=2
+        sorted(folder.iterdir()), np.random.default_rng(seed), SMALL, patches=400, iterations=2
     )
 
 

@@ -221,11 +221,12 @@ def blob(img_path, captions, vocabulary, references=(), imgid=None):
 
 def result_struct(options, checkpoint, blobs, gtppl=None):
     """The whole result in the original's schema; gtppl is the perplexity of the true sentences, where there are any."""
+    known = gtppl is not None and math.isfinite(gtppl)  # JSON has no infinity
     return {
         "params": _plain(options),
         "checkpoint_params": _plain(checkpoint.params),
         "imgblobs": blobs,
-        "gtppl": gtppl,
+        "gtppl": gtppl if known else None,
     }
 
 
