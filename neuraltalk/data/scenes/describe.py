@@ -33,7 +33,7 @@ def describe(scene, rng, count=SENTENCES):
 class _Writer:
     def __init__(self, scene, rng):
         self.scene, self.things, self.rng = scene, scene["things"], rng
-        self.tokens, self.phrases, self.said = [], [], []
+        self.tokens, self.phrases, self.said, self.placed = [], [], [], False
 
     # --- dice and words ---
 
@@ -118,7 +118,7 @@ class _Writer:
 
     def ending(self, flying=False, place=.88):
         """Place and time."""
-        if self.chance(place):
+        if not self.placed and self.chance(place):
             self.place(flying and self.chance(.8))
         if self.chance({"day": .03, "sunset": .45, "night": .45}[self.scene["time"]]):
             self.time()
@@ -162,8 +162,6 @@ class _Writer:
             self.say("are" if plural else "is")
         self.say(" ".join(verb.ing if how != "third" else verb.plural if plural else verb.third))
 
-    placed = False
-
     def doing(self, fact):
         """Somebody does something with something."""
         subject, relation, object_ = fact
@@ -187,10 +185,10 @@ class _Writer:
                 self.say({("behind", True): "behind", ("behind", False): "in front of", ("above", True): "above",
                           ("above", False): "under"}[relation, s == subject])
             self.thing(other, brief=True)
-        elif facts and self.placed is False and len(self.tokens) < 9 and self.chance(.25):
+        elif facts and not self.placed and len(self.tokens) < 9 and self.chance(.25):
             return self.second_clause(facts[0], subject)
         if len(self.tokens) < 13:
-            self.ending(place=0 if self.placed else .88)
+            self.ending()
 
     def second_clause(self, fact, subject):
         s, relation, o = fact

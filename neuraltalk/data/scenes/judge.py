@@ -26,14 +26,13 @@ def judge(tokens, scene):
 
 
 def parse(tokens):
-    """All readings of a sentence: a set of frozensets of conditions (tuples whose first item names the condition)."""
+    """All readings of a sentence: a set of tuples of conditions, each a tuple whose first item names the condition."""
     parser = _Parser(tuple(tokens))
-    readings = (frozenset(conditions) for end, conditions in parser.sentence() if end == len(tokens))
-    return {reading for reading in readings if _well_formed(reading)}
+    return {conditions for end, conditions in parser.sentence() if end == len(tokens) and _well_formed(conditions)}
 
 
 def _well_formed(conditions):
-    """Place and time are told once at most; a thing is not said to do the same twice; pronouns have a bearer."""
+    """Place and time are told once at most."""
     names = [condition[0] for condition in conditions]
     return names.count("setting") <= 1 and names.count("time") <= 1
 
@@ -49,12 +48,10 @@ class _Parser:
         self.memory = {}
 
     def sentence(self):
-        for end, conditions, subject in self.clause(0, finite_only=False):
+        for end, conditions, _ in self.clause(0, finite_only=False):
             yield end, conditions
             if self._word(end) in ("and", "while"):
                 for last, more, _ in self.clause(end + 1, finite_only=True):
-                    yield last, conditions + more
-                for last, more, _ in self._pronoun_clause(end + 1, subject):
                     yield last, conditions + more
 
     def clause(self, start, finite_only):
@@ -76,10 +73,6 @@ class _Parser:
             for middle, before in befores:
                 for last, more in self._predicate(middle, subject, number):
                     yield last, conditions + before + more, subject
-
-    def _pronoun_clause(self, start, subject):
-        """"he", "she", "it" and "they" are not words here; a second clause always names its subject."""
-        return ()
 
     def _predicate(self, start, subject, number):
         if self._word(start) == ("is" if number == "one" else "are"):
@@ -211,10 +204,9 @@ def _follows(kind, next_kind):
     return kind != "time" and not (kind == "place" and next_kind == "place")
 
 
-def holds(query, scene):
-    """Whether things of the scene, all different, can be given to the query's variables so that all conditions hold."""
+def holds(conditions, scene):
+    """Whether things of the scene, all different, can be given to the variables so that all conditions hold."""
     things = scene["things"]
-    conditions = sorted(query, key=repr)
     for condition in conditions:
         if condition[0] == "setting" and scene["setting"] not in condition[1]:
             return False
