@@ -195,6 +195,15 @@ def test_mistakes_are_one_line_and_code_2(place, capsys, arguments, said):
     assert len(err.splitlines()) == 1
 
 
+def test_damaged_extractor(place, capsys):
+    pathlib.Path("data/toy/extractor.npz").write_bytes(b"not a zip file")
+    assert command.main(SMALL) == 2
+    assert "extractor.npz" in capsys.readouterr().err
+    pathlib.Path("data/toy").rename("data/scenes")
+    assert command.main([*SMALL, "-d", "scenes"]) == 2
+    assert f"remove {pathlib.Path('data/scenes')} and it is drawn anew" in capsys.readouterr().err
+
+
 def test_output_folder_that_can_not_be_written(place, capsys):
     pathlib.Path("file").write_text("x")
     assert command.main([*SMALL, "-o", "file/cv"]) == 2

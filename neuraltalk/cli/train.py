@@ -126,7 +126,11 @@ def load_extractor_state(folder):
         return None
     from neuraltalk.vision.extractors import load_extractor
 
-    return load_extractor(path).state()
+    try:
+        return load_extractor(path).state()
+    except UserError as fault:
+        hint = f"; remove {folder} and it is drawn anew" if folder == DATA / "scenes" else ""
+        raise UserError(f"{fault}{hint}") from None
 
 
 def check_same_data(resumed, data):
