@@ -29,13 +29,25 @@ class LSTMCache(NamedTuple):
     h: np.ndarray
 
 
-def lstm_step(x, h_previous, c_previous, W, tanh_c=False):
-    """One step for N sentences, as decoding takes it: x (N, E), states (N, H); returns h, c (N, H)."""
-    N, E = x.shape
-    gates = x @ W[1:1 + E]                                  # (N, 4H)
+def lstm_step(gates, h_previous, c_previous, W, tanh_c=False):
+    """One step for N sentences, as decoding takes it: states (N, H); returns h, c (N, H).
+
+    gates (N, 4H) is x Wx with x (N, E), and is overwritten: decoding has few distinct words, and makes that product for each
+    of them once.
+    """
     c, h = np.empty_like(c_previous), np.empty_like(h_previous)
-    lstm_gates_forward(gates, h_previous @ W[1 + E:], W[0], c_previous, tanh_c, c, h)
+    lstm_gates_forward(gates, h_previous @ recurrent_weights(W), W[0], c_previous, tanh_c, c, h)
     return h, c
+
+
+def input_weights(W):
+    """The rows of W (1 + E + H, 4H) that meet the input: Wx (E, 4H)."""
+    return W[1:len(W) - W.shape[1] // 4]
+
+
+def recurrent_weights(W):
+    """The rows of W (1 + E + H, 4H) that meet the previous hidden state: Wh (H, 4H)."""
+    return W[len(W) - W.shape[1] // 4:]
 
 
 def lstm_forward(x, sizes, W, tanh_c=False, h0=None, c0=None):
@@ -48,8 +60,8 @@ def lstm_forward(x, sizes, W, tanh_c=False, h0=None, c0=None):
     N, H = int(sizes[0]), W.shape[1] // 4
     h0 = np.zeros((N, H), dtype=x.dtype) if h0 is None else h0
     c0 = np.zeros((N, H), dtype=x.dtype) if c0 is None else c0
-    Wh = W[1 + E:]
-    gates = x @ W[1:1 + E]                                  # (M, 4H)
+    Wh = recurrent_weights(W)
+    gates = x @ input_weights(W)                            # (M, 4H)
     h, c = np.empty((M, H), dtype=x.dtype), np.empty((M, H), dtype=x.dtype)
     h_previous, c_previous, start = h0, c0, 0
     for n in sizes:
@@ -67,7 +79,7 @@ def lstm_backward(dh, cache):
     """
     x, sizes, W, tanh_c, h0, c0, gates, c, h = cache
     M, E = x.shape
-    Wh = W[1 + E:]
+    Wh = recurrent_weights(W)
     dgates = np.empty_like(gates)                           # (M, 4H) by the gates before their nonlinearities
     h_previous = np.empty_like(h)                           # (M, H) what entered each step
     dh_next = np.zeros_like(h0)                             # (N, H) from the step after
@@ -84,9 +96,9 @@ def lstm_backward(dh, cache):
         np.matmul(dgates[rows], Wh.T, out=dh_next[:n])
     dW = np.empty_like(W)
     dgates.sum(axis=0, out=dW[0])
-    np.matmul(x.T, dgates, out=dW[1:1 + E])                 # (E, 4H)
-    np.matmul(h_previous.T, dgates, out=dW[1 + E:])         # (H, 4H)
-    dx = dgates @ W[1:1 + E].T                              # (M, E)
+    np.matmul(x.T, dgates, out=input_weights(dW))           # (E, 4H)
+    np.matmul(h_previous.T, dgates, out=recurrent_weights(dW))     # (H, 4H)
+    dx = dgates @ input_weights(W).T                        # (M, E)
     return dx, dW, dh_next, dc
 
 

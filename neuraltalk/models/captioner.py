@@ -148,8 +148,9 @@ class Captioner:
 
     def advance(self, state, words):
         """Read one word each, words (B,): returns the scores (B, V) of the word after it, and the new state."""
-        x, _ = embedding_forward(words, self.params["Ws"])
-        h, state = self.generator.advance(x, state, self.params, self.options)
+        distinct, which = np.unique(words, return_inverse=True)     # beams share words: each goes through the encoder once
+        x, _ = embedding_forward(distinct, self.params["Ws"])
+        h, state = self.generator.advance(x, which, state, self.params, self.options)
         scores, _ = affine_forward(h, self.params["Wd"], self.params["bd"])
         return scores, state
 

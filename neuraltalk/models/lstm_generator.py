@@ -9,7 +9,7 @@ Parameters: `WLSTM` ((1 + E + H) x 4H), see layers/lstm.py.
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.layers.lstm import lstm_backward, lstm_forward, lstm_step
+from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step
 
 REGULARISED = ("WLSTM",)
 DECODER_SCALE = 1.0                 # of the initial range of Wd
@@ -47,11 +47,17 @@ def hidden_backward(dh, cache):
 
 def begin(v, params, options):
     """The states (h, c), each (N, H), after the image."""
+    W = params["WLSTM"]
     zeros = np.zeros((len(v), options.hidden_size), dtype=v.dtype)
-    return lstm_step(v, zeros, zeros, params["WLSTM"], bool(options.tanhC_version))
+    return lstm_step(v @ input_weights(W), zeros, zeros, W, bool(options.tanhC_version))
 
 
-def advance(x, state, params, options):
-    """One word further: x (N, E) and the state to h (N, H) and the new state."""
-    state = lstm_step(x, *state, params["WLSTM"], bool(options.tanhC_version))
+def advance(x, which, state, params, options):
+    """One word further: the vectors x (U, E) of distinct words, which of them each row reads (N,), and the state.
+
+    Returns h (N, H) and the new state.
+    """
+    W = params["WLSTM"]
+    gates = (x @ input_weights(W))[which]                   # (N, 4H)
+    state = lstm_step(gates, *state, W, bool(options.tanhC_version))
     return state[0], state

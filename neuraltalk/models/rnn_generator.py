@@ -78,12 +78,14 @@ def begin(v, params, options):
     return np.zeros_like(v), v
 
 
-def advance(x, state, params, options):
-    """One word further: x (N, E) and the state to h (N, H) and the new state."""
+def advance(x, which, state, params, options):
+    """One word further: the vectors x (U, E) of distinct words, which of them each row reads (N,), and the state.
+
+    Returns h (N, H) and the new state.
+    """
     h, v = state
-    e, _ = affine_forward(x, params["Wxh"], params["bxh"])
+    e, _ = affine_forward(x, params["Wxh"], params["bxh"])  # (U, H)
     if options.rnn_relu_encoders:
         e, _ = relu_forward(e)
-    e += v
-    h = rnn_step(e, h, params["Whh"], params["bhh"])
+    h = rnn_step(e[which] + v, h, params["Whh"], params["bhh"])
     return h, (h, np.zeros_like(v) if options.rnn_feed_once else v)
