@@ -20,8 +20,6 @@ COLOURS = {"red": (222, 40, 44), "yellow": (252, 212, 36), "green": (38, 166, 74
 SETTINGS = ("beach", "street", "snow", "park", "room")
 TIMES = {"beach": ("day", "sunset"), "street": ("day", "night"), "snow": ("day", "night"), "park": ("day", "sunset"),
          "room": ("day",)}
-BRIGHT = ("red", "yellow", "green", "blue", "purple")
-PAINTED = (*BRIGHT, "black", "white")
 
 
 class Kind(NamedTuple):
@@ -37,26 +35,26 @@ class Kind(NamedTuple):
 
 OUTSIDE = ("beach", "street", "snow", "park")
 KINDS = {
-    "man": Kind("person", ("man", "guy"), ("men",), PAINTED, 0.30, 0.58, SETTINGS),
-    "woman": Kind("person", ("woman", "lady"), ("women",), PAINTED, 0.30, 0.56, SETTINGS),
-    "boy": Kind("person", ("boy", "kid", "child"), ("boys", "kids"), PAINTED, 0.26, 0.44, SETTINGS),
-    "girl": Kind("person", ("girl", "kid", "child"), ("girls", "kids"), PAINTED, 0.26, 0.44, SETTINGS),
+    "man": Kind("person", ("man", "guy"), ("men",), ("red", "blue", "green", "black"), 0.30, 0.58, SETTINGS),
+    "woman": Kind("person", ("woman", "lady"), ("women",), ("red", "yellow", "purple", "blue"), 0.30, 0.56, SETTINGS),
+    "boy": Kind("person", ("boy", "kid", "child"), ("boys", "kids"), ("red", "yellow", "green", "blue"), 0.26, 0.44, SETTINGS),
+    "girl": Kind("person", ("girl", "kid", "child"), ("girls", "kids"), ("yellow", "purple", "green", "white"), 0.26, 0.44, SETTINGS),
     "dog": Kind("animal", ("dog", "puppy"), ("dogs", "puppies"), ("brown", "black", "white", "yellow"), 0.32, 0.25, SETTINGS),
-    "cat": Kind("animal", ("cat", "kitten"), ("cats",), ("brown", "black", "white", "yellow"), 0.26, 0.26, ("street", "park", "room")),
+    "cat": Kind("animal", ("cat", "kitten"), ("cats",), ("black", "white", "yellow"), 0.26, 0.26, ("street", "park", "room")),
     "horse": Kind("animal", ("horse", "pony"), ("horses",), ("brown", "black", "white"), 0.46, 0.40, ("beach", "snow", "park")),
-    "bird": Kind("animal", ("bird",), ("birds",), (*BRIGHT, "black", "white"), 0.26, 0.20, ("beach", "street", "park", "snow")),
-    "car": Kind("vehicle", ("car",), ("cars",), PAINTED, 0.46, 0.24, ("street", "snow", "beach")),
-    "bus": Kind("vehicle", ("bus",), ("buses",), BRIGHT, 0.58, 0.34, ("street",)),
-    "boat": Kind("vehicle", ("boat", "sailboat"), ("boats",), (*BRIGHT, "white"), 0.32, 0.32, ("beach",)),
-    "bike": Kind("vehicle", ("bike", "bicycle"), ("bikes",), (*BRIGHT, "black"), 0.40, 0.25, ("beach", "street", "park")),
-    "skateboard": Kind("vehicle", ("skateboard",), (), (*BRIGHT, "black"), 0.32, 0.10, ("street", "park")),
-    "sled": Kind("vehicle", ("sled",), (), (*BRIGHT, "brown"), 0.38, 0.15, ("snow",)),
-    "ball": Kind("toy", ("ball",), ("balls",), BRIGHT, 0.20, 0.20, SETTINGS),
-    "kite": Kind("toy", ("kite",), (), BRIGHT, 0.25, 0.28, ("beach", "park", "snow")),
-    "balloon": Kind("toy", ("balloon",), ("balloons",), (*BRIGHT, "white"), 0.20, 0.25, SETTINGS),
-    "umbrella": Kind("object", ("umbrella",), ("umbrellas",), (*BRIGHT, "black"), 0.38, 0.34, OUTSIDE),
-    "bench": Kind("object", ("bench",), (), (*BRIGHT, "white", "brown"), 0.48, 0.25, OUTSIDE),
-    "chair": Kind("object", ("chair",), ("chairs",), (*BRIGHT, "white", "brown"), 0.28, 0.38, ("room",)),
+    "bird": Kind("animal", ("bird",), ("birds",), ("red", "blue", "yellow", "black"), 0.26, 0.20, OUTSIDE),
+    "car": Kind("vehicle", ("car",), ("cars",), ("red", "blue", "yellow", "green"), 0.46, 0.24, ("street", "snow")),
+    "bus": Kind("vehicle", ("bus",), ("buses",), ("red", "yellow", "blue"), 0.58, 0.34, ("street",)),
+    "boat": Kind("vehicle", ("boat", "sailboat"), ("boats",), ("red", "blue", "green"), 0.32, 0.32, ("beach",)),
+    "bike": Kind("vehicle", ("bike", "bicycle"), ("bikes",), ("red", "blue", "green", "purple"), 0.40, 0.25, ("beach", "street", "park")),
+    "skateboard": Kind("vehicle", ("skateboard",), (), ("red", "yellow", "purple"), 0.32, 0.10, ("street", "park")),
+    "sled": Kind("vehicle", ("sled",), (), ("red", "blue", "brown"), 0.38, 0.15, ("snow",)),
+    "ball": Kind("toy", ("ball",), ("balls",), ("red", "yellow", "blue", "green"), 0.20, 0.20, SETTINGS),
+    "kite": Kind("toy", ("kite",), (), ("red", "purple", "yellow", "blue"), 0.25, 0.28, ("beach", "park")),
+    "balloon": Kind("toy", ("balloon",), ("balloons",), ("red", "yellow", "purple", "green"), 0.20, 0.25, SETTINGS),
+    "umbrella": Kind("object", ("umbrella",), ("umbrellas",), ("red", "blue", "purple", "black"), 0.38, 0.34, OUTSIDE),
+    "bench": Kind("object", ("bench",), (), ("brown", "green", "white", "red"), 0.48, 0.25, OUTSIDE),
+    "chair": Kind("object", ("chair",), ("chairs",), ("red", "blue", "brown", "white"), 0.28, 0.38, ("room",)),
     "tree": Kind("object", ("tree",), ("trees",), (None,), 0.36, 0.54, ("park", "street")),
     "snowman": Kind("object", ("snowman",), ("snowmen",), (None,), 0.26, 0.42, ("snow",)),
 }
