@@ -10,9 +10,12 @@ import pytest
 
 from neuraltalk.layers import twins
 from neuraltalk.layers.affine import affine_backward, affine_forward
+from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward, sentence_sum_forward
+from neuraltalk.layers.brnn import brnn_backward, brnn_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
 from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step
+from neuraltalk.layers.rectified_affine import rectified_affine_backward, rectified_affine_forward
 from neuraltalk.layers.relu import relu_backward, relu_forward
 from neuraltalk.layers.rnn import rnn_backward, rnn_forward, rnn_step
 from neuraltalk.layers.softmax import log_softmax, softmax_cross_entropy
@@ -65,8 +68,45 @@ def rnn(rng, dtype):
             lambda dh, cache: dict(zip(("a", "Whh", "bhh", "h0"), rnn_backward(dh, cache))))
 
 
+def rectified_affine(rng, dtype):
+    a = {"x": weights(rng, 5, 3), "W": weights(rng, 3, 4), "b": weights(rng, 1, 4)}
+    a = {k: v.astype(dtype) for k, v in a.items()}
+    return (a, lambda: rectified_affine_forward(a["x"], a["W"], a["b"]),
+            lambda dy, c: dict(zip(("x", "W", "b"), rectified_affine_backward(dy, c))))
+
+
+def brnn(rng, dtype):
+    a = {"e": weights(rng, M, 5), "Wf": weights(rng, 5, 5), "bf": weights(rng, 1, 5), "Wb": weights(rng, 5, 5), "bb": weights(rng, 1, 5)}
+    a = {k: v.astype(dtype) for k, v in a.items()}
+    return a, lambda: brnn_forward(a["e"], SIZES, *list(a.values())[1:]), lambda dh, c: dict(zip(a, brnn_backward(dh, c)))
+
+
+def word_scores(kind):
+    def case(rng, dtype):
+        """Three images of 5, 1 and 2 regions; some gradients are 0, as those of satisfied hinges are."""
+        a = {"v": weights(rng, 8, 3).astype(dtype), "s": weights(rng, M, 3).astype(dtype)}
+        forward, backward = WORD_SCORES[kind]
+        counts = (rng.uniform(size=(3, M)) < 0.7).astype(dtype)
+
+        def masked():
+            w, cache = forward(a["v"], np.array([0, 5, 6, 8]), a["s"])
+            return w * counts, cache
+        return a, masked, lambda dw, c: dict(zip(("v", "s"), backward(dw * counts, c)))
+    return case
+
+
+def sentence_sum(normalise):
+    def case(rng, dtype):
+        """Five sentences, the last without words."""
+        a = {"w": weights(rng, 3, M).astype(dtype)}
+        lengths = np.array([4, 3, 3, 1, 0])
+        return a, lambda: sentence_sum_forward(a["w"], SIZES, lengths, normalise), lambda dS, c: {"w": sentence_sum_backward(dS, c)}
+    return case
+
+
 CASES = {"affine": affine, "relu": relu, "dropout": dropout, "embedding": embedding, "lstm": lstm(False), "lstm tanh": lstm(True),
-         "rnn": rnn}
+         "rnn": rnn, "rectified affine": rectified_affine, "brnn": brnn, "best region": word_scores("max"), "positive regions": word_scores("sum"),
+         "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
 
 
 @pytest.fixture(params=["kernels", "numpy"], autouse=True)

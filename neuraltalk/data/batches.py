@@ -62,6 +62,64 @@ def pack_sentences(sentences):
     return PackedSentences(by_step[:-1][is_row], by_step[1:][is_row], is_row.sum(axis=1), order)
 
 
+class PackedWords(NamedTuple):
+    """The words alone of N sentences, without START and END: packed alike, but a sentence of n words has n rows."""
+
+    words: np.ndarray  # (M,) int32
+    sizes: np.ndarray  # (T,) int64, falling: rows of each step; sizes[0] is the number of sentences that have a word
+    lengths: np.ndarray  # (N,) int64, falling: words of each sentence; may be 0
+    order: np.ndarray  # (N,) int64: place k holds the sentence that came order[k]-th
+
+
+class AlignmentBatch(NamedTuple):
+    """K distinct images with all their regions, and one sentence of each."""
+
+    regions: np.ndarray  # (R, D) float32: one image after the other, in the packed order of their sentences
+    offsets: np.ndarray  # (K + 1,) int64: image k has the rows offsets[k] .. offsets[k + 1]
+    sentences: PackedWords
+
+
+def pack_words(sentences):
+    """Pack N >= 1 lists of word numbers; an empty one (no known word) has no row, and stands last in the order.
+
+    Sentences of equal length keep their order. If all are empty there is one step, of no rows.
+    """
+    if not len(sentences):
+        raise ValueError("a batch needs at least one sentence")
+    lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+    order = np.argsort(-lengths, kind="stable")  # (N,)
+    lengths = lengths[order]
+    is_row = np.arange(max(1, int(lengths[0])))[:, None] < lengths  # (T, N): sentence k has a word t
+    table = np.zeros(is_row.T.shape, dtype=np.int32)  # (N, T)
+    table[is_row.T] = list(itertools.chain.from_iterable([sentences[k] for k in order.tolist()]))
+    return PackedWords(table.T[is_row], is_row.sum(axis=1), lengths, order)
+
+
+def rows_of_sentences(sentences):
+    """Of PackedWords: a list of N arrays (n,), the rows of each sentence's words, in the order the sentences came."""
+    starts = np.cumsum(sentences.sizes) - sentences.sizes
+    rows = [None] * len(sentences.order)
+    for place, (n, k) in enumerate(zip(sentences.lengths.tolist(), sentences.order.tolist())):
+        rows[k] = starts[:n] + place
+    return rows
+
+
+def make_alignment_batch(regions, pairs):
+    """The batch of K pairs (imgid, word numbers) of distinct images; `regions.of(imgid)` gives an image's regions (R_k, D).
+
+    Raises ValueError for an image that comes twice (with its own other sentence as a false opponent), or without regions.
+    """
+    imgids = [imgid for imgid, _ in pairs]
+    if len(set(imgids)) < len(imgids):
+        raise ValueError("an image comes twice in the batch: its two sentences would count as wrong for each other")
+    sentences = pack_words([words for _, words in pairs])
+    blocks = [regions.of(imgids[k]) for k in sentences.order.tolist()]
+    counts = [len(block) for block in blocks]
+    if 0 in counts:
+        raise ValueError(f"image {imgids[sentences.order[counts.index(0)]]} has no region, not even its whole")
+    return AlignmentBatch(np.concatenate(blocks), np.concatenate([[0], np.cumsum(counts)]), sentences)
+
+
 def make_batch(features, pairs):
     """The batch of N pairs (imgid, word numbers); `features` is a Features, or anything with its rows()."""
     sentences = pack_sentences([words for _, words in pairs])

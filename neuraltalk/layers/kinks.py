@@ -1,6 +1,6 @@
-"""A note of which side of its kink every rectifier was on, for gradient checks.
+"""A note of which side of its kink every rectifier was on, and what every maximum chose, for gradient checks.
 
-A central difference means nothing where one nudge crosses a kink. Layers with a kink call `note`; inside
+A central difference means nothing where one nudge crosses a kink. Layers with a kink call `note` or `note_choice`; inside
 `with recording() as sides:` each call adds its pattern to the list, elsewhere it does nothing.
 """
 
@@ -13,6 +13,12 @@ def note(positive):
     """Record where the array `positive` is above zero."""
     if _sides is not None:
         _sides.append((positive > 0).tobytes())
+
+
+def note_choice(chosen):
+    """Record the array of indices `chosen`: a maximum has a kink where it passes from one element to another."""
+    if _sides is not None:
+        _sides.append(chosen.tobytes())
 
 
 @contextlib.contextmanager

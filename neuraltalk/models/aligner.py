@@ -1,0 +1,210 @@
+"""The aligner: which words of a sentence belong to which region of an image (section 3.1 of the paper).
+
+    v_i = drop(CNN(box_i) Wm + bm)              the regions of an image             (eq 1)
+    x_t = drop(Ww[word_t])                      the words of a sentence             (eq 2)
+    e_t = relu(x_t We + be)                                                         (eq 3)
+    h_t = BRNN of e_1 .. e_n                    layers/brnn.py                      (eq 4-5)
+    s_t = relu(drop(h_t) Wd + bd)               a word, in its sentence             (eq 6)
+    S_kl = scores of v_i . s_t                  layers/alignment_score.py           (eq 7 or 8)
+    cost = [ ranking loss of S + regc / 2 * sum of W^2 over the weight matrices ] / K                   (eq 9)
+
+    K  images of a batch, with one sentence each        D  region features      V  vocabulary with START/END at 0
+    R  their regions, one image after the other         E  word vectors         H  hidden size
+    M  their words, packed (data/batches.py)            h  embedding size: v_i and s_t live in one space
+
+Regions and words never meet before their product: both sides can be embedded once and scored in any pairs. What is dropped
+is a copy that goes upwards; the recurrences see undropped states.
+Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.errors import UserError
+from neuraltalk.layers.affine import affine_backward, affine_forward
+from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward, sentence_sum_forward
+from neuraltalk.layers.brnn import brnn_backward, brnn_forward
+from neuraltalk.layers.dropout import dropout_backward, dropout_forward
+from neuraltalk.layers.embedding import embedding_backward, embedding_forward
+from neuraltalk.layers.ranking_loss import ranking_loss
+from neuraltalk.layers.rectified_affine import rectified_affine_backward, rectified_affine_forward
+from neuraltalk.layers.weight_decay import weight_decay
+
+RECURRENCE = 0.5                    # of the identity, where Wf and Wb start
+PRODUCTS_IN_MEMORY = 10_000_000     # of regions with words, while scoring without gradients: 40 MB in single precision
+
+
+@dataclasses.dataclass(frozen=True)
+class AlignerOptions:
+    """What defines the model."""
+
+    embedding_size: int = 1000
+    word_encoding_size: int = 300
+    hidden_size: int = 300
+    score: str = "max"              # "max" (eq 8) or "sum" (eq 7)
+    length_normalisation: int = 0   # 1: scores are divided by the number of words
+    margin: float = 1.0
+    drop_prob_region: float = 0.5
+    drop_prob_word: float = 0.5
+    drop_prob_sentence: float = 0.5
+    train_word_vectors: int = 1
+    regc: float = 1e-8
+
+    @classmethod
+    def of(cls, options):
+        """The model's share of a larger options object or of a checkpoint's `params` dict; what is missing has its default."""
+        values = options if isinstance(options, dict) else vars(options)
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls) if field.name in values})
+
+
+class AlignmentLoss(NamedTuple):
+    """What one batch gives: the costs per pair, the gradients of the total, and how far the ranking is from right."""
+
+    total_cost: float
+    loss_cost: float
+    reg_cost: float
+    grads: dict                     # without Ww if the word vectors are fixed
+    violated: float                 # share of the 2 K (K - 1) terms that lie inside the margin; 0 if K is 1
+    pairs: int                      # K
+
+
+class Aligner:
+    """Options and parameters; `params` maps names to arrays, which only the solver changes."""
+
+    def __init__(self, options, params):
+        self.options = options
+        self.params = {name: np.ascontiguousarray(array) for name, array in params.items()}
+
+    @classmethod
+    def initialise(cls, options, region_dimension, vocabulary_size, rng, dtype=np.float32, word_vectors=None, region_scale=1.0):
+        """Weights that keep the size of what passes through them, so that no layer starts silent or deafening; biases 0.
+
+            We, Wd      normal, variance 2 / inputs: behind a rectifier, the mean square stays (He et al. 2015)
+            Wf, Wb      half the identity: a state is its word, its neighbour by a half, the next by a quarter ...; what is
+                        never negative stays so, hence no unit dies in the recurrence (after Le et al. 2015)
+            Ww          normal, variance 1, or `word_vectors` (V, E)
+            Wm, Wd      such that v_i and s_t begin with a length near 1, hence scores below the margin: every hinge is
+                        active and all gradients flow. For that `region_scale` is the root mean square of the
+                        numbers in the region features.
+        """
+        params = {}
+        for name, shape in parameter_shapes(options, region_dimension, vocabulary_size).items():
+            if name.startswith("b"):
+                params[name] = np.zeros(shape)
+            elif name in ("Wf", "Wb"):
+                params[name] = RECURRENCE * np.eye(*shape)
+            elif name == "Ww":
+                params[name] = rng.standard_normal(shape) if word_vectors is None else np.asarray(word_vectors)
+            else:
+                params[name] = rng.standard_normal(shape) * (2 / shape[0]) ** 0.5
+        params["Wm"] *= 1 / (region_scale * (2 * options.embedding_size) ** 0.5)
+        params["Wd"] *= 1 / (4 * options.embedding_size ** 0.5)         # h is about 4 times e: two directions, twice each
+        return cls(options, {name: array.astype(dtype) for name, array in params.items()})
+
+    def regularised(self):
+        """Names of the weight matrices that the penalty covers."""
+        return ("Wm", "Ww", "We", "Wf", "Wb", "Wd") if self.options.train_word_vectors else ("Wm", "We", "Wf", "Wb", "Wd")
+
+    def trained(self):
+        """The parameters that have a gradient, by name: all but word vectors that are kept fixed."""
+        return {name: w for name, w in self.params.items() if name != "Ww" or self.options.train_word_vectors}
+
+    def loss(self, batch, rng=None):
+        """Costs and gradients of an AlignmentBatch (data/batches.py); with a Generator `rng` dropout is on."""
+        params, options = self.params, self.options
+        words, sizes, lengths, _ = batch.sentences
+        K = len(lengths)
+        score_forward, score_backward = WORD_SCORES[options.score]
+
+        v, region_cache = affine_forward(batch.regions, params["Wm"], params["bm"])                # (R, h) eq 1
+        v, v_mask = dropout_forward(v, options.drop_prob_region, rng)
+        x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
+        x, x_mask = dropout_forward(x, options.drop_prob_word, rng)
+        e, encoder_cache = rectified_affine_forward(x, params["We"], params["be"])                 # (M, H) eq 3
+        h, brnn_cache = brnn_forward(e, sizes, params["Wf"], params["bf"], params["Wb"], params["bb"])      # (M, H) eq 4-5
+        h, h_mask = dropout_forward(h, options.drop_prob_sentence, rng)
+        s, sentence_cache = rectified_affine_forward(h, params["Wd"], params["bd"])                # (M, h) eq 6
+        w, score_cache = score_forward(v, batch.offsets, s)                                        # (K, M) eq 7, 8
+        S, sum_cache = sentence_sum_forward(w, sizes, lengths, bool(options.length_normalisation))         # (K, K)
+        cost, dS, violations = ranking_loss(S, options.margin, 1 / K)                              # eq 9
+
+        grads = {}
+        dv, ds = score_backward(sentence_sum_backward(dS, sum_cache), score_cache)
+        dh, grads["Wd"], grads["bd"] = rectified_affine_backward(ds, sentence_cache)
+        dh = dropout_backward(dh, h_mask)
+        de, grads["Wf"], grads["bf"], grads["Wb"], grads["bb"] = brnn_backward(dh, brnn_cache)
+        train_words = bool(options.train_word_vectors)
+        dx, grads["We"], grads["be"] = rectified_affine_backward(de, encoder_cache, need_dx=train_words)
+        if train_words:
+            grads["Ww"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
+        _, grads["Wm"], grads["bm"] = affine_backward(dropout_backward(dv, v_mask), region_cache, need_dx=False)
+
+        reg_cost = 0.0
+        if options.regc:
+            reg_cost = sum(weight_decay(params[name], grads[name], options.regc / K) for name in self.regularised())
+        return AlignmentLoss(cost + reg_cost, cost, reg_cost, grads, violations / max(1, 2 * K * (K - 1)), K)
+
+    def embed_regions(self, features):
+        """v (R, h) of region features (R, D), any number of regions of any images."""
+        v, _ = affine_forward(features.astype(self.params["Wm"].dtype, copy=False), self.params["Wm"], self.params["bm"])
+        return v
+
+    def embed_words(self, sentences):
+        """s (M, h) of PackedWords, in their packed rows."""
+        params = self.params
+        x, _ = embedding_forward(sentences.words, params["Ww"])
+        e, _ = rectified_affine_forward(x, params["We"], params["be"])
+        h, _ = brnn_forward(e, sentences.sizes, params["Wf"], params["bf"], params["Wb"], params["bb"])
+        s, _ = rectified_affine_forward(h, params["Wd"], params["bd"])
+        return s
+
+    def scores(self, v, offsets, s, sentences):
+        """S (K, N) of every image with every sentence, the columns in the order in which the sentences came.
+
+        v (R, h) and offsets (K + 1,) as in a batch, s (M, h) the embedded `sentences` (PackedWords, N). A sentence without
+        words scores 0 with every image. As many images are scored at a time as keep PRODUCTS_IN_MEMORY.
+        """
+        forward, _ = WORD_SCORES[self.options.score]
+        K, N = len(offsets) - 1, len(sentences.order)
+        S = np.empty((K, N), dtype=s.dtype)
+        first = 0
+        while first < K:
+            room = offsets[first] + PRODUCTS_IN_MEMORY // max(1, len(s))
+            stop = max(first + 1, int(np.searchsorted(offsets, room, side="right")) - 1)
+            block = offsets[first:stop + 1]
+            w, _ = forward(v[block[0]:block[-1]], block - block[0], s)
+            S[first:stop, sentences.order], _ = sentence_sum_forward(
+                w, sentences.sizes, sentences.lengths, bool(self.options.length_normalisation))
+            first = stop
+        return S
+
+
+def parameter_shapes(options, region_dimension, vocabulary_size):
+    """Name -> shape of every parameter; region_dimension is D, vocabulary_size V counts START/END."""
+    h, E, H = options.embedding_size, options.word_encoding_size, options.hidden_size
+    return {
+        "Wm": (region_dimension, h),
+        "bm": (1, h),
+        "Ww": (vocabulary_size, E),
+        "We": (E, H),
+        "be": (1, H),
+        "Wf": (H, H),
+        "bf": (1, H),
+        "Wb": (H, H),
+        "bb": (1, H),
+        "Wd": (H, h),
+        "bd": (1, h),
+    }
+
+
+def check_parameters(options, params, source):
+    """Refuse parameters that don't fit the options, naming the first that doesn't; `source` is their file."""
+    for name in ("Wm", "Ww"):
+        if name not in params:
+            raise UserError(f"{source}: the model has no array {name!r}; expected an aligner's checkpoint")
+    for name, shape in parameter_shapes(options, len(params["Wm"]), len(params["Ww"])).items():
+        found = params[name].shape if name in params else None
+        if found != shape:
+            raise UserError(f"{source}: model array {name!r} has shape {found}, but its options ask for {shape}")
