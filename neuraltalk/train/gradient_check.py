@@ -84,15 +84,39 @@ def check_model(options, seed=0, tries=20):
     lstm = options.generator == "lstm"
     options = dataclasses.replace(options, word_encoding_size=4, hidden_size=5, image_encoding_size=4 if lstm else 5,
                                   regc=max(options.regc, 0.01))
+    return check_parameters(lambda rng: toy_problem(options, rng), seed, tries)
+
+
+def toy_alignment(options, rng, region_dimension=5, vocabulary_size=8):
+    """A small aligner with weights near 0.5 of both signs, and a batch: images of 3, 1, 4 and 2 regions, unequal sentences."""
+    from neuraltalk.data.batches import AlignmentBatch, pack_words
+    from neuraltalk.models.aligner import Aligner
+
+    aligner = Aligner.initialise(options, region_dimension, vocabulary_size, rng, dtype=np.float64)
+    for array in aligner.params.values():
+        array[...] = rng.uniform(0.3, 0.7, size=array.shape) * rng.choice([-1, 1], size=array.shape)
+    packed = pack_words([rng.integers(1, vocabulary_size, size=n).tolist() for n in [2, 4, 1, 3]])
+    return aligner, AlignmentBatch(rng.uniform(0.2, 1, size=(10, region_dimension)), np.array([0, 3, 4, 8, 10]), packed)
+
+
+def check_aligner(options, seed=0, tries=40):
+    """As check_model, for AlignerOptions."""
+    options = dataclasses.replace(options, embedding_size=7, word_encoding_size=4, hidden_size=6, regc=max(options.regc, 0.01))
+    return check_parameters(lambda rng: toy_alignment(options, rng), seed, tries)
+
+
+def check_parameters(make, seed, tries):
+    """Check every trained parameter of the model that make(rng) -> (model, batch) gives: {parameter: (shape, Worst)}, the seed used."""
     for attempt in range(seed, seed + tries):
-        captioner, batch = toy_problem(options, np.random.default_rng(attempt))
+        model, batch = make(np.random.default_rng(attempt))
 
-        def cost():
-            return captioner.loss(batch, np.random.default_rng(attempt)).total_cost
+        def loss():
+            return model.loss(batch, np.random.default_rng(attempt))            # noqa: B023  (called before the next attempt)
 
-        grads = captioner.loss(batch, np.random.default_rng(attempt)).grads
+        grads = loss().grads
         try:
-            return {name: (w.shape, check_gradient(cost, w, grads[name])) for name, w in captioner.params.items()}, attempt
+            return {name: (model.params[name].shape, check_gradient(lambda: loss().total_cost, model.params[name], dw))
+                    for name, dw in grads.items()}, attempt
         except KinkCrossed:
             continue
     raise RuntimeError(f"a nudge crossed a kink with each of {tries} seeds")
