@@ -26,13 +26,14 @@ FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked as rows are read; 
 _STAMP_BYTES = 256
 
 
-def open_features(folder_or_file, images=None, variable="feats", progress=None):
+def open_features(folder_or_file, images=None, variable="feats", progress=None, row_name="image {}".format):
     """Open a feature file -> Features.
 
     folder_or_file  a file (.mat, .npy, .npz, .h5), or a folder: the first of NAMES in it
     images          the number of images, if known: decides the orientation
     variable        its name in files that have names
     progress        called with (rows done, rows) while a file is converted
+    row_name        function that names a row in messages: of region features (regions.py) a row isn't an image
 
     Raises UserError if there is none, it can't be read, lacks the variable or doesn't fit the number of images.
     """
@@ -45,8 +46,8 @@ def open_features(folder_or_file, images=None, variable="feats", progress=None):
     stored = feature_files.open_stored(path, variable)
     array = stored.array
     if array is None:
-        array = _converted(path, variable, "", stored.shape, stored.blocks, progress)
-    features = Features(path, variable, array.T if stored.turned else array, progress)
+        array = _converted(path, variable, "", stored.shape, stored.blocks, progress, row_name)
+    features = Features(path, variable, array.T if stored.turned else array, progress, row_name)
     if images is not None:
         features.orient(images)
     return features
@@ -59,8 +60,9 @@ class Features:
     path                the file
     """
 
-    def __init__(self, path, variable, array, progress=None):
+    def __init__(self, path, variable, array, progress=None, row_name="image {}".format):
         self.path = pathlib.Path(path)
+        self.row_name = row_name
         self._variable = variable
         self._array = array  # (N, D), perhaps mapped, of any numeric type
         self._progress = progress
@@ -82,6 +84,10 @@ class Features:
                 f"{self.path}: has features of {self.count} images ({self.dimension} numbers each), but there are "
                 f"{images} images; extract them again, or use the file that belongs to these images"
             )
+        self.turn()
+
+    def turn(self):
+        """Take the columns for the rows."""
         self._array = self._array.T
 
     def rows(self, imgids):
@@ -91,7 +97,7 @@ class Features:
         """
         self._make_rows_contiguous()
         block = _as_float32(np.take(self._array, imgids, axis=0))  # (n, D)
-        _check_finite(block, imgids, self.path)
+        _check_finite(block, imgids, self.path, self.row_name)
         return block
 
     def check(self):
@@ -99,7 +105,7 @@ class Features:
         if self._array.nbytes <= FULL_CHECK_BYTES:
             self._make_rows_contiguous()
             for start, block in _blocks_of_rows(self._array):
-                _check_finite(_as_float32(block), range(start, start + len(block)), self.path)
+                _check_finite(_as_float32(block), range(start, start + len(block)), self.path, self.row_name)
 
     def _make_rows_contiguous(self):
         """One image's numbers side by side: gathered one by one from all over the file, a batch would take seconds."""
@@ -112,6 +118,7 @@ class Features:
                 array.shape,
                 lambda: (block for _, block in _blocks_of_rows(array)),
                 self._progress,
+                self.row_name,
             )
 
 
@@ -136,7 +143,7 @@ def _as_float32(block):
         return block.astype(np.float32, copy=False)
 
 
-def _check_finite(block, imgids, path):
+def _check_finite(block, rows, path, row_name):
     """Refuse NaN and infinity: one of them makes every weight NaN within a step."""
     # A sum is finite only if all its terms are, and takes a third of the time of looking at each. (It may overflow.)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -145,12 +152,12 @@ def _check_finite(block, imgids, path):
     row, column = np.unravel_index(np.argmin(np.isfinite(block)), block.shape)
     if not np.isfinite(block[row, column]):
         raise UserError(
-            f"{path}: the features of image {imgids[row]} aren't all finite 32-bit numbers (number {column} is "
+            f"{path}: the features of {row_name(rows[row])} aren't all finite 32-bit numbers (number {column} is "
             f"{block[row, column]}); extract them again"
         )
 
 
-def _converted(path, variable, turned, shape, blocks, progress):
+def _converted(path, variable, turned, shape, blocks, progress, row_name):
     """A matrix as float32 in rows: from the cache beside `path`, made if need be.
 
     turned    "turned." if the variable was transposed, else ""
@@ -171,7 +178,7 @@ def _converted(path, variable, turned, shape, blocks, progress):
         done = 0
         for block in blocks():
             block = np.ascontiguousarray(_as_float32(block))
-            _check_finite(block, range(done, done + len(block)), path)
+            _check_finite(block, range(done, done + len(block)), path, row_name)
             done += len(block)
             if progress:
                 progress(done, shape[0])
