@@ -23,11 +23,14 @@ def thing(kind, colour=None, size=None, does=()):
 
 
 # A man in red rides a blue bike on the beach in the evening; a big brown dog sits beside him, a yellow bird flies above.
-BEACH = {"setting": "beach", "time": "sunset", "relations": [[0, "ride", 1], [2, "next_to", 0], [2, "next_to", 1], [3, "above", 0]],
-         "things": [thing("man", "red"), thing("bike", "blue"), thing("dog", "brown", "big", ["sit"]), thing("bird", "yellow", does=["fly"])]}
+BEACH = {"setting": "beach", "time": "sunset",
+         "relations": [[0, "ride", 1], [2, "next_to", 0], [2, "next_to", 1], [3, "above", 0]],
+         "things": [thing("man", "red"), thing("bike", "blue"), thing("dog", "brown", "big", ["sit"]),
+                    thing("bird", "yellow", does=["fly"])]}
 # Two black cats and a white one in a room; a girl in yellow holds a green balloon, a chair behind her.
 ROOM = {"setting": "room", "time": "day", "relations": [[3, "hold", 4], [0, "next_to", 1], [5, "behind", 3]],
-        "things": [thing("cat", "black", does=["sleep"]), thing("cat", "black", does=["sleep"]), thing("cat", "white", does=["sit"]),
+        "things": [thing("cat", "black", does=["sleep"]), thing("cat", "black", does=["sleep"]),
+                   thing("cat", "white", does=["sit"]),
                    thing("girl", "yellow", does=["stand"]), thing("balloon", "green", does=["float"]), thing("chair", "red")]}
 
 JUDGED = [
@@ -198,7 +201,9 @@ def test_vocabulary_and_variety(written):
     kinds = {thing["kind"] for scene, _ in written for thing in scene["things"]}
     assert kinds == set(world.KINDS) == set(FIGURES) and len(kinds) >= 12
     assert {scene["setting"] for scene, _ in written} == set(world.SETTINGS)
-    assert len(world.COLOURS) == 8 and {thing["size"] for scene, _ in written for thing in scene["things"]} == {"big", "small", None}
+    assert {thing["colour"] for scene, _ in written for thing in scene["things"]} == {*world.COLOURS, None}
+    assert {thing["size"] for scene, _ in written for thing in scene["things"]} == {"big", "small", None}
+    assert len(world.COLOURS) == 8
 
 
 def test_held_out_combinations_only_where_asked(written):
@@ -220,8 +225,8 @@ def test_a_thing_is_drawn_inside_its_box():
     for kind in world.KINDS:
         pose = {"bird": "stand", "dog": "sit", "cat": "sit", "horse": "stand"}.get(kind, "stand")
         facts = world.KINDS[kind]
-        one = {"kind": kind, "colour": facts.colours[0], "size": None, "does": [], "pose": pose, "place": [.5, .6, facts.width, facts.height],
-               "faces": -1, "depth": 1, "shade": 4}
+        one = {"kind": kind, "colour": facts.colours[0], "size": None, "does": [], "pose": pose,
+               "place": [.5, .6, facts.width, facts.height], "faces": -1, "depth": 1, "shade": 4}
         empty = {"setting": "room", "time": "day", "things": [], "relations": []}
         with_it, (box,) = render({**empty, "things": [one]}, 5)
         without, _ = render(empty, 5)

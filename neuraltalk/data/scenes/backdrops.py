@@ -18,7 +18,7 @@ def _gradient(side, *stops):
     heights, colours = zip(*stops)
     rows = np.arange(side) / side
     column = np.stack([np.interp(rows, heights, [c[k] for c in colours]) for k in range(3)], axis=1)  # (side, 3)
-    return Image.fromarray(np.broadcast_to(np.rint(column).astype(np.uint8)[:, None], (side, side, 3)).copy())
+    return Image.fromarray(np.rint(column).astype(np.uint8)[:, None]).resize((side, side), Image.Resampling.NEAREST)
 
 
 def _disc(draw, side, x, y, r, colour, squash=1.):
@@ -36,7 +36,7 @@ def _glow(picture, side, x, y, r, colour, halo):
     layer = Image.new("L", (side // 4, side // 4), 0)
     _disc(ImageDraw.Draw(layer), side // 4, x, y, r * 2, halo)
     layer = layer.filter(ImageFilter.GaussianBlur(side / 4 * r * .7)).resize((side, side))
-    picture.paste(Image.new("RGB", (side, side), colour), (0, 0), layer)
+    picture.paste(colour, (0, 0), layer)
     _disc(ImageDraw.Draw(picture), side, x, y, r, colour)
 
 
@@ -63,7 +63,6 @@ def _beach(time, rng, side):
     draw = ImageDraw.Draw(picture)
     if time == "sunset":
         _glow(picture, side, rng.uniform(.2, .8), .40, .07, (255, 236, 160), 150)
-        draw.rectangle((0, .46 * side, side, .60 * side), None)
         sea_part = _gradient(side, *((y, c) for y, c in sea)).crop((0, round(.46 * side), side, round(.60 * side)))
         picture.paste(sea_part, (0, round(.46 * side)))
     else:
@@ -108,7 +107,7 @@ def _street(time, rng, side):
         if night:
             wall, roof = tuple(c // 2 - 10 for c in wall), (66, 46, 62)
         draw.rectangle((x * side, top * side, (x + width) * side, .64 * side), wall)
-        peak = [((x - .01) * side, top * side), ((x + width / 2) * side, (top - .10) * side), ((x + width + .01) * side, top * side)]
+        peak = [(px * side, py * side) for px, py in ((x - .01, top), (x + width / 2, top - .10), (x + width + .01, top))]
         if rng.random() < .7:
             draw.polygon(peak, roof)
         else:
@@ -133,8 +132,7 @@ def _street(time, rng, side):
     dash = rng.uniform(0, .25)
     for k in range(-1, 5):
         left = (k * .25 + dash) * side
-        draw.polygon([(left, .955 * side), (left + .13 * side, .955 * side), (left + .125 * side, .975 * side), (left - .005 * side, .975 * side)],
-                     (226, 222, 202) if not night else (150, 148, 140))
+        draw.rectangle((left, .955 * side, left + .13 * side, .975 * side), (226, 222, 202) if not night else (150, 148, 140))
     return picture
 
 
@@ -144,7 +142,8 @@ def _pine(draw, side, x, base, h, green):
         w = h * (.30 - .07 * k)
         points = [((x - w) * side, y * side), ((x + w) * side, y * side), (x * side, (y - h * .40) * side)]
         draw.polygon(points, green)
-        draw.polygon([points[2], ((x - w * .4) * side, (y - h * .23) * side), ((x + w * .35) * side, (y - h * .25) * side)], (244, 248, 252))
+        low = [((x - w * .4) * side, (y - h * .23) * side), ((x + w * .35) * side, (y - h * .25) * side)]
+        draw.polygon([points[2], *low], (244, 248, 252))
 
 
 def _snow(time, rng, side):
@@ -156,7 +155,8 @@ def _snow(time, rng, side):
     draw = ImageDraw.Draw(picture)
     _hills(draw, side, rng, .60, .22, (92, 108, 160) if night else (190, 208, 232))
     for _ in range(rng.integers(4, 8)):
-        _pine(draw, side, rng.uniform(0, 1), .575 + rng.uniform(-.02, .02), rng.uniform(.10, .16), (44, 66, 92) if night else (104, 142, 146))
+        green = (44, 66, 92) if night else (104, 142, 146)
+        _pine(draw, side, rng.uniform(0, 1), .575 + rng.uniform(-.02, .02), rng.uniform(.10, .16), green)
     ground = (172, 184, 222) if night else (238, 244, 252)
     _hills(draw, side, rng, .62, .09, ground)
     lower = _gradient(side, (.6, ground), (1, (140, 152, 200) if night else (214, 226, 244)))
@@ -173,7 +173,12 @@ def _snow(time, rng, side):
 
 def _park(time, rng, side):
     sunset = time == "sunset"
-    sky = ((0, (122, 100, 160)), (.30, (244, 158, 120)), (.52, (255, 220, 150))) if sunset else ((0, (122, 194, 244)), (.52, (222, 244, 252)))
+    if sunset:
+        sky = ((0, (122, 100, 160)), (.30, (244, 158, 120)), (.52, (255, 220, 150)))
+        far, near, low = (150, 132, 110), (150, 156, 84), (116, 128, 66)
+    else:
+        sky = ((0, (122, 194, 244)), (.52, (222, 244, 252)))
+        far, near, low = (156, 206, 160), (150, 214, 112), (112, 184, 84)
     picture = _gradient(side, *sky, (1, sky[-1][1]))
     if sunset:
         _glow(picture, side, rng.uniform(.2, .8), .36, .075, (255, 238, 160), 150)
@@ -182,7 +187,6 @@ def _park(time, rng, side):
     draw = ImageDraw.Draw(picture)
     for _ in range(rng.integers(1, 4)):
         _cloud(draw, side, rng, (255, 216, 196) if sunset else (252, 254, 255))
-    far, near, low = ((150, 132, 110), (150, 156, 84), (116, 128, 66)) if sunset else ((156, 206, 160), (150, 214, 112), (112, 184, 84))
     _hills(draw, side, rng, .60, .17, far)
     _hills(draw, side, rng, .62, .07, near)
     lower = _gradient(side, (.6, near), (1, low))
@@ -218,8 +222,8 @@ def _room(time, rng, side):
     x = rng.uniform(.06, .62)
     draw.rectangle((x * side, .10 * side, (x + .30) * side, .42 * side), (252, 250, 244))
     draw.rectangle(((x + .02) * side, .12 * side, (x + .28) * side, .40 * side), (186, 222, 244))
-    draw.polygon([((x + .02) * side, .40 * side), ((x + .02) * side, .34 * side), ((x + .14) * side, .31 * side), ((x + .28) * side, .35 * side),
-                  ((x + .28) * side, .40 * side)], (160, 208, 150))
+    hill = ((.02, .40), (.02, .34), (.14, .31), (.28, .35), (.28, .40))
+    draw.polygon([((x + dx) * side, y * side) for dx, y in hill], (160, 208, 150))
     draw.rectangle(((x + .143) * side, .10 * side, (x + .157) * side, .42 * side), (252, 250, 244))
     draw.rectangle((x * side, .255 * side, (x + .30) * side, .267 * side), (252, 250, 244))
     other = x + .42 if x < .34 else x - .26

@@ -33,8 +33,8 @@ def build_scenes(folder, seed=0, train=TRAIN, val=VAL, test=TEST, unseen=UNSEEN,
     """Make the whole data set in `folder`, which must not exist, be empty, or be an earlier build (it is replaced).
 
     Everything is written to a folder beside it that is renamed at the end: an interrupted build leaves nothing that
-looks complete. `progress(done, total)` is called as it goes; a picture is two steps, drawn and then measured. With features=False only pictures, sentences
-    and truth are made. Raises UserError if `folder` holds something else.
+looks complete. `progress(done, total)` is called as it goes; a picture is two steps, drawn and then
+    measured. With features=False only pictures, sentences and truth are made. Raises UserError if `folder` holds something else.
     """
     folder = pathlib.Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -44,7 +44,8 @@ looks complete. `progress(done, total)` is called as it goes; a picture is two s
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-building-"))
     try:
-        _build(building, folder.name, seed, {"train": train, "val": val, "test": test}, unseen, features, progress or (lambda done, total: None))
+        counts = {"train": train, "val": val, "test": test}
+        _build(building, folder.name, seed, counts, unseen, features, progress or (lambda done, total: None))
         _open_to_others(building)
         if folder.exists():
             old = building.with_name(building.name + "-old")
@@ -90,7 +91,8 @@ def _build(folder, name, seed, counts, unseen, features, progress):
     dataset = {"dataset": name, "seed": seed}
     if features:
         paths = [folder / "imgs" / image["filename"] for image in images]
-        dataset["features"] = _write_features(folder, seed, paths, counts["train"], lambda done: progress(len(paths) + done, steps))
+        dataset["features"] = _write_features(folder, seed, paths, counts["train"],
+                                              lambda done: progress(len(paths) + done, steps))
     write_json(folder / "phrases.json", phrases)
     write_json(folder / "scenes.json", scenes)
     write_json(folder / "dataset.json", {**dataset, "images": images})
@@ -109,7 +111,8 @@ def _image_entry(imgid, filename, split, written):
     first = imgid * len(written)
     sentences = [{"tokens": tokens, "raw": " ".join(tokens).capitalize() + ".", "imgid": imgid, "sentid": first + k}
                  for k, (tokens, _) in enumerate(written)]
-    return {"imgid": imgid, "filename": filename, "split": split, "sentids": [s["sentid"] for s in sentences], "sentences": sentences}
+    sentids = [sentence["sentid"] for sentence in sentences]
+    return {"imgid": imgid, "filename": filename, "split": split, "sentids": sentids, "sentences": sentences}
 
 
 def _phrase_entries(scene, written):
@@ -119,7 +122,8 @@ def _phrase_entries(scene, written):
         for start, end, family, things in phrases:
             boxes = [scene["things"][i]["box"] for i in things] or [[0, 0, SIDE, SIDE]]
             for box in boxes:
-                entries.append({"sentence": number, "phrase": " ".join(tokens[start:end]), "types": [family], "box": box, "things": things})
+                entries.append({"sentence": number, "phrase": " ".join(tokens[start:end]), "types": [family], "box": box,
+                                "things": things})
     return entries
 
 

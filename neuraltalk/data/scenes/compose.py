@@ -9,8 +9,8 @@ from neuraltalk.data.scenes import world
 from neuraltalk.data.scenes.poses import joints
 from neuraltalk.data.scenes.world import SETTINGS
 
-RIDES = {"beach": ("bike", "horse"), "street": ("bike", "skateboard"), "snow": ("sled", "horse"), "park": ("bike", "horse", "skateboard"),
-         "room": ()}
+RIDES = {"beach": ("bike", "horse"), "street": ("bike", "skateboard"), "snow": ("sled", "horse"),
+         "park": ("bike", "horse", "skateboard")}
 SEATS = {"beach": "bench", "street": "bench", "snow": "bench", "park": "bench", "room": "chair"}
 HELD = {"beach": ("balloon", "umbrella", "ball"), "street": ("balloon", "umbrella"), "snow": ("balloon", "umbrella"),
         "park": ("balloon", "umbrella", "ball"), "room": ("balloon", "ball")}
@@ -19,8 +19,10 @@ BESIDE = {"beach": ("dog", "ball", "bench", "bike", "horse", "man", "woman", "bo
           "snow": ("dog", "snowman", "bench", "sled", "car", "man", "woman", "boy", "girl"),
           "park": ("dog", "cat", "tree", "bench", "bike", "ball", "horse", "man", "woman", "boy", "girl"),
           "room": ("dog", "cat", "chair", "ball", "man", "woman", "boy", "girl")}
-BEHIND = {"beach": ("bench", "horse"), "street": ("car", "bus", "tree"), "snow": ("snowman", "car"), "park": ("tree", "bench"), "room": ("chair",)}
-ABOVE = {"beach": ("bird", "kite"), "street": ("bird", "balloon"), "snow": ("bird",), "park": ("bird", "kite", "balloon"), "room": ("balloon",)}
+BEHIND = {"beach": ("bench", "horse"), "street": ("car", "bus", "tree"), "snow": ("snowman", "car"), "park": ("tree", "bench"),
+          "room": ("chair",)}
+ABOVE = {"beach": ("bird", "kite"), "street": ("bird", "balloon"), "snow": ("bird",), "park": ("bird", "kite", "balloon"),
+         "room": ("balloon",)}
 
 
 class NoRoom(Exception):
@@ -46,10 +48,10 @@ def compose(rng, held_out=False):
 
 def _events(setting):
     """What the scene can be about, with weights."""
-    events = {"ride": 3, "hold": 3, "fly": 1.3, "kick": 1.4, "throw": 1.4, "sit": 1.7, "walk": 1.7, "alone": 2, "animal": 2, "chase": 1.5,
-              "perch": 1.2, "vehicle": 1.6, "pair": 1.8}
-    never = {"room": ("ride", "fly", "walk", "vehicle"), "park": ("vehicle",), "street": ("fly",), "snow": ("fly",), "beach": ()}[setting]
-    return {event: weight for event, weight in events.items() if event not in never}
+    events = {"ride": 3, "hold": 3, "fly": 1.3, "kick": 1.4, "throw": 1.4, "sit": 1.7, "walk": 1.7, "alone": 2, "animal": 2,
+              "chase": 1.5, "perch": 1.2, "vehicle": 1.6, "pair": 1.8}
+    never = {"room": ("ride", "fly", "walk", "vehicle"), "park": ("vehicle",), "street": ("fly",), "snow": ("fly",)}
+    return {event: weight for event, weight in events.items() if event not in never.get(setting, ())}
 
 
 def held_out_combinations(scene):
@@ -73,9 +75,9 @@ class _Stage:
     # --- dice ---
 
     def pick(self, options, weights=None):
-        if weights is not None:
-            weights = [w / sum(weights) for w in weights]
-        return options[self.rng.choice(len(options), p=weights)]
+        if weights is None:
+            return options[self.rng.integers(len(options))]
+        return options[self.rng.choice(len(options), p=[w / sum(weights) for w in weights])]
 
     def colour(self, kind):
         """A colour for a kind; not one that another thing here has, so that a colour tells things apart."""
@@ -97,8 +99,9 @@ class _Stage:
         bottom = self.ground if bottom is None else bottom
         if x - width / 2 < .01 or x + width / 2 > .99 or bottom - height < .015:
             raise NoRoom
-        self.things.append({"kind": kind, "colour": self.colour(kind) if colour == "" else colour, "size": size, "does": list(does),
-                            "pose": pose, "place": [round(float(v), 4) for v in (x, bottom, width, height)], "faces": int(faces),
+        colour = self.colour(kind) if colour == "" else colour
+        self.things.append({"kind": kind, "colour": colour, "size": size, "does": list(does), "pose": pose,
+                            "place": [round(float(v), 4) for v in (x, bottom, width, height)], "faces": int(faces),
                             "depth": depth, "shade": int(self.rng.integers(1000))})
         return len(self.things) - 1
 
@@ -114,7 +117,8 @@ class _Stage:
         if kind in ("boy", "girl"):
             height *= 1.06
         hip = joints(kind, pose)["hip"]
-        return self.put(kind, x - faces * hip[0] * height, y + (1 - hip[1]) * height, height * .52, height, pose, does, faces, 1.1)
+        x, bottom = x - faces * hip[0] * height, y + (1 - hip[1]) * height
+        return self.put(kind, x, bottom, height * .52, height, pose, does, faces, 1.1)
 
     def hand(self, index):
         """The right hand of a person, in the picture."""
@@ -172,12 +176,12 @@ class _Stage:
         kind, faces = self.pick(HELD[self.setting]), self.side()
         pose = {"balloon": "raise", "umbrella": "hold", "ball": "hold"}[kind]
         person = self.person(self.middle(.24), pose=pose, does=("stand",), faces=faces)
-        x, bottom, _, height = self.things[person]["place"]
+        _, bottom, _, height = self.things[person]["place"]
         hand_x, hand_y = self.hand(person)
         top = bottom - height
         if kind == "balloon":
-            held = self.put(kind, hand_x + faces * self.rng.uniform(.0, .06), top + self.rng.uniform(-.02, .07), depth=1.2, does=("float",),
-                            size=self.pick((None, "big")) if height < .5 else None)
+            held = self.put(kind, hand_x + faces * self.rng.uniform(.0, .06), top + self.rng.uniform(-.02, .07), depth=1.2,
+                            does=("float",), size=self.pick((None, "big")) if height < .5 else None)
         elif kind == "umbrella":
             canopy = .15
             held = self.put(kind, hand_x - faces * .04, hand_y + .03, .40, hand_y + .03 - top + canopy - .02, depth=1.05)
@@ -188,7 +192,7 @@ class _Stage:
 
     def _fly(self):
         faces = self.side()
-        person = self.person(self.rng.uniform(.22, .42) if faces > 0 else self.rng.uniform(.58, .78), pose="raise", does=("stand",), faces=faces)
+        person = self.person(.5 - faces * self.rng.uniform(.08, .28), pose="raise", does=("stand",), faces=faces)
         hand_x, _ = self.hand(person)
         kite = self.put("kite", hand_x + faces * self.rng.uniform(.18, .34), self.rng.uniform(.33, .40), depth=1.2, does=("fly",))
         self.relate(person, "fly", kite)
@@ -224,7 +228,8 @@ class _Stage:
         faces = self.side()
         person = self.person(.5 - faces * self.rng.uniform(.12, .22), pose="walk", does=("walk",), faces=faces)
         x, _, _, height = self.things[person]["place"]
-        dog = self.put("dog", x + faces * (.28 * height + .19), pose="stand", does=("walk",), faces=faces, size=self.size() if height > .5 else "small")
+        size = self.size() if height > .5 else "small"
+        dog = self.put("dog", x + faces * (.28 * height + .19), pose="stand", does=("walk",), faces=faces, size=size)
         self.relate(person, "walk", dog)
         self.relate(person, "next_to", dog)
         self.anchors = [person, dog]
@@ -236,7 +241,7 @@ class _Stage:
         self.anchors = [self.person(self.middle(.2), bottom=bottom, pose=pose, does=does, faces=self.side())]
 
     def animal_pose(self, kind):
-        return self.pick({"dog": ("stand", "run", "sit"), "cat": ("stand", "sit", "sleep"), "horse": ("stand", "run"), "bird": ("stand",)}[kind])
+        return self.pick({"dog": ("stand", "run", "sit"), "cat": ("stand", "sit", "sleep"), "horse": ("stand", "run")}[kind])
 
     def _animal(self):
         kind = self.pick([k for k in ("dog", "cat", "horse") if self.setting in world.KINDS[k].settings])
@@ -250,7 +255,8 @@ class _Stage:
         first = self.put(hunter, x, pose="run", does=("run",), faces=faces)
         x += faces * (.18 + world.KINDS[prey].width / 2 + self.rng.uniform(.01, .05))
         if prey == "bird":
-            second = self.put(prey, x, self.ground - self.rng.uniform(.10, .18), pose="fly", does=("fly",), faces=faces, depth=1.2)
+            height = self.rng.uniform(.10, .18)
+            second = self.put(prey, x, self.ground - height, pose="fly", does=("fly",), faces=faces, depth=1.2)
         elif prey == "cat":
             second = self.put(prey, x, pose="run", does=("run",), faces=faces)
         else:
@@ -262,12 +268,13 @@ class _Stage:
         """A cat or a bird on a seat."""
         faces, kind = self.side(), SEATS[self.setting]
         animal = "cat" if kind == "chair" else self.pick(("bird", "cat") if self.setting in ("street", "park") else ("bird",))
-        seat = self.put(kind, self.middle(.26), width=.52 if kind == "bench" else .34, height=.28 if kind == "bench" else .46, faces=faces)
+        width, height = (.52, .28) if kind == "bench" else (.34, .46)
+        seat = self.put(kind, self.middle(.26), width=width, height=height, faces=faces)
         x, bottom, _, height = self.things[seat]["place"]
         pose = "sit" if animal == "cat" else "stand"
         y = bottom - height * (.50 if kind == "bench" else .46) if animal == "cat" else bottom - height * .99
-        sitter = self.put(animal, x + (self.rng.uniform(-.12, .12) if kind == "bench" else faces * .02), y, pose=pose, does=("sit",), faces=self.side(),
-                          depth=1.1, size=None)
+        x += self.rng.uniform(-.12, .12) if kind == "bench" else faces * .02
+        sitter = self.put(animal, x, y, pose=pose, does=("sit",), faces=self.side(), depth=1.1)
         self.relate(sitter, "sit_on", seat)
         self.anchors = [seat]
 
@@ -280,8 +287,8 @@ class _Stage:
         self.anchors = [self.put(kind, self.middle(.31), does=("park",), faces=self.side(), size=size)]
 
     def _pair(self):
-        kinds = [k for k in ("dog", "cat", "horse", "ball", "bird", "balloon", "car", *world.PEOPLE) if self.setting in world.KINDS[k].settings]
-        kind = self.pick(kinds)
+        kinds = ("dog", "cat", "horse", "ball", "bird", "balloon", "car", *world.PEOPLE)
+        kind = self.pick([kind for kind in kinds if self.setting in world.KINDS[kind].settings])
         width = min(world.KINDS[kind].width, .40)
         colour = self.colour(kind)
         other = colour if self.rng.random() < .6 else self.colour(kind)
@@ -298,9 +305,9 @@ class _Stage:
             does, bottom = ("float",), self.rng.uniform(.45, .65)
         elif kind == "car":
             does, height = ("park",), .21
-        for x, colour in ((x - gap / 2, colour), (x + gap / 2, other)):
+        for middle, each in ((x - gap / 2, colour), (x + gap / 2, other)):
             level = None if bottom is None else bottom + self.rng.uniform(-.05, .05)
-            self.anchors.append(self.put(kind, x, level, width, height, pose=pose, does=does, faces=faces, colour=colour))
+            self.anchors.append(self.put(kind, middle, level, width, height, pose=pose, does=does, faces=faces, colour=each))
         if bottom is None:
             self.relate(*self.anchors[:1], "next_to", self.anchors[1])
         else:
@@ -308,7 +315,7 @@ class _Stage:
 
     def boat(self, main=False):
         if main:
-            self.put("boat", self.middle(.2), self.rng.uniform(.58, .63), width=.40, height=.40, does=("sail",), faces=self.side(), depth=.2)
+            self.put("boat", self.middle(.2), self.rng.uniform(.58, .63), .40, .40, does=("sail",), faces=self.side(), depth=.2)
         else:
             spans = self.spans()
             x = self.middle(.16)
@@ -350,7 +357,7 @@ class _Stage:
         if any(t["kind"] in ("kite", "balloon", "umbrella", "bird") for t in self.things):
             raise NoRoom
         x, bottom = self.middle(.14), self.rng.uniform(.26, .36)
-        width, height = world.KINDS[kind].width, world.KINDS[kind].height
+        width = world.KINDS[kind].width
         for thing, (low, high) in zip(self.things, self.spans()):
             if low < x + width / 2 and x - width / 2 < high and thing["place"][1] - thing["place"][3] < bottom + .01:
                 raise NoRoom
@@ -368,7 +375,8 @@ class _Stage:
         height = facts.height * self.rng.uniform(.94, 1.03)
         width = height * .5 if facts.family == "person" else facts.width * (world.SIZES[size] * 1.04 if size else 1)
         gap = self.rng.uniform(-.01, .05)
-        options = [(side, x) for side, x in ((-1, low - gap - width / 2), (1, high + gap + width / 2)) if .02 + width / 2 < x < .98 - width / 2]
+        ends = ((-1, low - gap - width / 2), (1, high + gap + width / 2))
+        options = [(side, x) for side, x in ends if .02 + width / 2 < x < .98 - width / 2]
         if not options:
             raise NoRoom
         side, x = self.pick(options)
@@ -380,7 +388,8 @@ class _Stage:
         bottom = self.ground - self.rng.uniform(0, .03)
         if facts.family == "person":
             pose = self.pick(("stand", "wave"))
-            new = self.put(kind, x, bottom, width, height, pose, ("stand",) + (("wave",) if pose == "wave" else ()), self.side(), .9)
+            does = ("wave", "stand") if pose == "wave" else ("stand",)
+            new = self.put(kind, x, bottom, width, height, pose, does, self.side(), .9)
         elif facts.family == "animal":
             pose = self.pick([p for p in ("stand", "sit", "sleep") if kind in ("dog", "cat") or p == "stand"])
             pose = "stand" if kind == "dog" and pose == "sleep" else pose

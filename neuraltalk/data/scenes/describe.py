@@ -92,7 +92,8 @@ class _Writer:
         if len(colours) == 1 and facts.family != "person" and self.chance(.85):
             words += colours
         kinds = [thing["kind"] for thing in self.things]  # "two kids" would be false beside a third one
-        words.append(self.usual([noun for noun in facts.plurals if sum(k in world.NOUNS[noun][0] for k in kinds) == len(indices)], .88))
+        nouns = [noun for noun in facts.plurals if sum(kind in world.NOUNS[noun][0] for kind in kinds) == len(indices)]
+        words.append(self.usual(nouns, .88))
         start = len(self.tokens)
         self.say(" ".join(words))
         self.phrases.append((start, len(self.tokens), facts.family, list(indices)))
@@ -101,8 +102,7 @@ class _Writer:
             self.say(*colours)
 
     def place(self, flying=False):
-        options = world.OVER_PLACES[self.scene["setting"]] if flying and self.scene["setting"] != "room" else world.PLACES[self.scene["setting"]]
-        text = self.usual(options, .72)
+        text = self.usual((world.OVER_PLACES if flying else world.PLACES)[self.scene["setting"]], .72)
         if not flying and self.chance(.02):
             text = "inside" if self.scene["setting"] == "room" else "outside"
         self.say(text)
@@ -267,7 +267,10 @@ class _Writer:
             if {"stand", "sit", "sleep", "park", "fly"} & set(does) and self.chance(.45 if "fly" not in does else .9):
                 self.say(" ".join(world.ALONE["parked" if "park" in does else self.named([d for d in does if d in (
                     "stand", "sit", "sleep", "fly")])].ing))
-            self.say({"behind": "in front of" if turned else "behind", "above": "above"}.get(relation) or self.weighted(BESIDE_WORDS))
+            if relation == "next_to":
+                self.beside()
+            else:
+                self.say("above" if relation == "above" else "in front of" if turned else "behind")
         self.thing(second)
         if len(self.tokens) < 13 or joint:
             self.ending(place=.75 if not joint else 1)

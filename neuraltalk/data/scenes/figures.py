@@ -56,14 +56,16 @@ def person(pen, colour, thing):
                 stripe = WHITE if min(colour) < 200 else (190, 190, 200)
                 pen.line([(a[0] + .02, a[1]), (b[0] - .02, b[1])], stripe, .034 * unit)
         else:
-            pen.line([(neck[0], neck[1] + .02), hip], darker(colour, .35) if max(colour) > 90 else (110, 110, 120), pen.line_width * .8)
+            zip_colour = darker(colour, .35) if max(colour) > 90 else (110, 110, 120)
+            pen.line([(neck[0], neck[1] + .02), hip], zip_colour, pen.line_width * .8)
             pen.polygon([near("neck", -.05, .012), near("neck", .05, .012), near("neck", 0, .085)], lighter(colour, .6))
     else:
         long = .9 if kind == "woman" else .35
-        low = [tuple(k + (f - k) * (long - .35) for k, f in zip(points[f"{s}_knee"], points[f"{s}_foot"])) for s in ("left", "right")]
-        lows = sorted(low)
+        limbs = ((points[f"{side}_knee"], points[f"{side}_foot"]) for side in ("left", "right"))
+        lows = sorted(tuple(k + (f - k) * (long - .35) for k, f in zip(knee, foot)) for knee, foot in limbs)
         waist = .055
-        skirt = [near("hip", -waist, -.10), near("hip", waist, -.10), (max(hip[0] + .12 * ratio, lows[1][0] + .07 * ratio), lows[1][1]),
+        skirt = [near("hip", -waist, -.10), near("hip", waist, -.10),
+                 (max(hip[0] + .12 * ratio, lows[1][0] + .07 * ratio), lows[1][1]),
                  (min(hip[0] - .12 * ratio, lows[0][0] - .07 * ratio), lows[0][1])]
         if thing["pose"] in ("sit", "cycle", "mount", "slide"):
             skirt = [near("hip", -waist - .02, -.10), near("hip", waist, -.10), (lows[1][0] + .05 * ratio, lows[1][1] - .04),
@@ -107,13 +109,15 @@ def _face(pen, head, r, ratio, kind, skin, hair):
         pen.pie(x + .1 * r * ratio, y + r * .2, r * .8 * ratio, r * .72, 0, 360, skin)
     elif kind == "boy":  # a cap
         pen.pie(x, y - r * .08, r * 1.03 * ratio, r * 1.0, 180, 360, (235, 120, 40))
-        pen.line([(x + r * .2 * ratio, y - r * .14), (x + r * 1.35 * ratio, y - r * .14)], (200, 92, 28), r * .26 * pen.height * pen.side)
+        peak = [(x + r * .2 * ratio, y - r * .14), (x + r * 1.35 * ratio, y - r * .14)]
+        pen.line(peak, (200, 92, 28), r * .26 * pen.height * pen.side)
     else:
         pen.pie(x, y - r * .06, r * ratio, r * .96, 185, 355, hair)
         pen.pie(x, y + r * .22, r * .84 * ratio, r * .66, 0, 360, skin)
     for dx in (-.2, .45):
         pen.circle(x + dx * r * ratio, y + r * .1, r * .1, OUTLINE, None)
-    pen.line([(x - .12 * r * ratio, y + r * .5), (x + .14 * r * ratio, y + r * .58), (x + .38 * r * ratio, y + r * .5)], (176, 60, 60), pen.line_width * .8)
+    mouth = [(x + dx * r * ratio, y + dy * r) for dx, dy in ((-.12, .5), (.14, .58), (.38, .5))]
+    pen.line(mouth, (176, 60, 60), pen.line_width * .8)
 
 
 # --- animals ---
@@ -127,11 +131,11 @@ def dog(pen, colour, thing):
         pen.oval(.34, .80, .17, .19, colour)
         pen.line([(.62, .6), (.64, .94)], colour, leg, OUTLINE)
     else:
-        feet = ((.22, .30), (.36, .40), (.62, .68), (.74, .80)) if pose == "run" else ((.24, .22), (.34, .35), (.64, .64), (.74, .76))
-        spread = ((-.10, .0), (.02, .0), (.06, .0), (.16, .0)) if pose == "run" else ((0, 0),) * 4
+        run = pose == "run"
+        legs = ((.22, .20), (.36, .42), (.62, .74), (.74, .96)) if run else ((.24, .22), (.34, .35), (.64, .64), (.74, .76))
         pen.line(pen.curve((.18, .48), (.02, .42), (.06, .16)), colour, leg * .9, OUTLINE)
-        for (top, low), (dx, _) in zip(feet, spread):
-            pen.line([(top, .60), (low + dx, .95 if pose != "run" else .90)], colour, leg, OUTLINE)
+        for top, low in legs:
+            pen.line([(top, .60), (low, .90 if run else .95)], colour, leg, OUTLINE)
         pen.box(.16, .38, .80, .74, colour, .17 * pen.height)
     pen.oval(.44, .56 if pose != "sit" else .72, .09, .10, dark, None)
     # head with a long ear and a snout
@@ -267,7 +271,8 @@ def bike(pen, colour, thing):
             dx *= pen.height / pen.width
             pen.line([(x - dx * r, .68 - dy * r), (x + dx * r, .68 + dy * r)], GREY, pen.line_width * .5)
     frame = [(.19, .68), (.36, .28), (.70, .26), (.48, .70), (.19, .68)]
-    for part in (frame, [(.36, .28), (.48, .70)], [(.70, .26), (.81, .68)], [(.36, .28), (.33, .14)], [(.70, .26), (.68, .08), (.76, .06)]):
+    for part in (frame, [(.36, .28), (.48, .70)], [(.70, .26), (.81, .68)], [(.36, .28), (.33, .14)],
+                 [(.70, .26), (.68, .08), (.76, .06)]):
         pen.line(part, colour, width * 1.5, OUTLINE)
     pen.oval(.33, .10, .09, .055, (70, 50, 44))
     pen.circle(.48, .70, .07, GREY)
@@ -281,7 +286,8 @@ def skateboard(pen, colour, thing):
 
 
 def sled(pen, colour, thing):
-    pen.line([(.04, .92), (.84, .92), *pen.curve((.84, .92), (1.0, .90), (.95, .35))], (150, 106, 60), pen.line_width * 1.8, OUTLINE)
+    runner = [(.04, .92), (.84, .92), *pen.curve((.84, .92), (1.0, .90), (.95, .35))]
+    pen.line(runner, (150, 106, 60), pen.line_width * 1.8, OUTLINE)
     for x in (.22, .70):
         pen.line([(x, .45), (x, .90)], (150, 106, 60), pen.line_width * 1.6, OUTLINE)
     for y in (.16, .42):
@@ -380,6 +386,6 @@ def snowman(pen, colour, thing):
     pen.line([(.30, .345), (.70, .345)], (226, 84, 110), pen.line_width * 3)
 
 
-FIGURES = {**dict.fromkeys(("man", "woman", "boy", "girl"), person), "dog": dog, "cat": cat, "horse": horse, "bird": bird, "car": car,
-           "bus": bus, "boat": boat, "bike": bike, "skateboard": skateboard, "sled": sled, "ball": ball, "kite": kite, "balloon": balloon,
-           "umbrella": umbrella, "bench": bench, "chair": chair, "tree": tree, "snowman": snowman}
+FIGURES = {"man": person, "woman": person, "boy": person, "girl": person, "dog": dog, "cat": cat, "horse": horse, "bird": bird,
+           "car": car, "bus": bus, "boat": boat, "bike": bike, "skateboard": skateboard, "sled": sled, "ball": ball, "kite": kite,
+           "balloon": balloon, "umbrella": umbrella, "bench": bench, "chair": chair, "tree": tree, "snowman": snowman}

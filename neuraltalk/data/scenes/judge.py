@@ -213,7 +213,7 @@ def holds(conditions, scene):
         if condition[0] == "time" and scene["time"] not in condition[1]:
             return False
     candidates = {}  # variable -> list of groups of things
-    for name, variable, kinds, count in (c for c in conditions if c[0] == "thing"):
+    for _, variable, kinds, count in (c for c in conditions if c[0] == "thing"):
         group = [i for i, thing in enumerate(things) if thing["kind"] in kinds
                  and all(_fits(thing, c) for c in conditions if c[0] in ("colour", "size", "wears") and c[1] == variable)]
         candidates[variable] = [(i,) for i in group] if count == 1 else [tuple(group)] if len(group) == count else []

@@ -50,7 +50,8 @@ def _shadows(picture, things, side):
         if bottom > .66:
             width *= .50 if thing["kind"] not in world.PEOPLE else .42
             draw.ellipse(((x - width) * side, (bottom - .022) * side, (x + width) * side, (bottom + .02) * side), 70)
-    picture.paste(Image.new("RGB", (side, side), (30, 26, 50)), (0, 0), layer)
+    top = round(.6 * side)
+    picture.paste((30, 26, 50), (0, top), layer.crop((0, top, side, side)))
 
 
 def _strings(draw, scene, side):
