@@ -1,5 +1,7 @@
 """Minibatches of images with sentences, packed without padding.
 
+The captioner reads START and the words, and predicts the words and END (PackedSentences):
+
     N    sentences in the batch, the longest first; sentence k has n_k known words and so n_k + 1 rows
     T    time steps, max n_k + 1
     M    rows in all, sum of n_k + 1
@@ -72,9 +74,9 @@ class PackedWords(NamedTuple):
 
 
 class AlignmentBatch(NamedTuple):
-    """K distinct images with all their regions, and one sentence of each."""
+    """K distinct images with all their regions (at least one), and one sentence of each."""
 
-    regions: np.ndarray  # (R, D) float32: one image after the other, in the packed order of their sentences
+    regions: np.ndarray  # (R, D) float32: image by image, in the packed order of their sentences
     offsets: np.ndarray  # (K + 1,) int64: image k has the rows offsets[k] .. offsets[k + 1]
     sentences: PackedWords
 
@@ -105,19 +107,17 @@ def rows_of_sentences(sentences):
 
 
 def make_alignment_batch(regions, pairs):
-    """The batch of K pairs (imgid, word numbers) of distinct images; `regions.of(imgid)` gives an image's regions (R_k, D).
+    """The batch of K pairs (imgid, word numbers) of distinct images; `regions` is a Regions, or anything with its of().
 
-    Raises ValueError for an image that comes twice (with its own other sentence as a false opponent), or without regions.
+    Raises ValueError for an image that comes twice: its two sentences would count as wrong for each other's copy.
     """
-    imgids = [imgid for imgid, _ in pairs]
-    if len(set(imgids)) < len(imgids):
-        raise ValueError("an image comes twice in the batch: its two sentences would count as wrong for each other")
     sentences = pack_words([words for _, words in pairs])
-    blocks = [regions.of(imgids[k]) for k in sentences.order.tolist()]
-    counts = [len(block) for block in blocks]
-    if 0 in counts:
-        raise ValueError(f"image {imgids[sentences.order[counts.index(0)]]} has no region, not even its whole")
-    return AlignmentBatch(np.concatenate(blocks), np.concatenate([[0], np.cumsum(counts)]), sentences)
+    imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))[sentences.order]
+    found, times = np.unique(imgids, return_counts=True)
+    if len(found) < len(imgids):
+        raise ValueError(f"image {found[times.argmax()]} comes {times.max()} times in a batch of images to be told apart")
+    block = regions.of(imgids)
+    return AlignmentBatch(block.features, block.offsets, sentences)
 
 
 def make_batch(features, pairs):
@@ -195,4 +195,73 @@ class PairSampler:
         self.rng.bit_generator.state = self._state_before
         self._permutation = self.rng.permutation(self.pairs_count)
         self.passes, self.position = state["passes"], state["position"]
+        self.rng.bit_generator.state = state["now"]
+
+
+class ImageSampler(PairSampler):
+    """Draws minibatches of pair numbers, one of each image: no image comes twice in a batch.
+
+    images  (P,) the image of each pair, any whole numbers
+
+    A pass is over the images, each with one of its sentences; the next pass takes each image's next sentence, starting
+    from a random one, so that an image with n sentences has shown each once after n passes. An epoch is P pairs, as
+    for PairSampler. In a batch that reaches into the next pass, images that are already in it wait for their turn.
+    """
+
+    def __init__(self, images, batch_size, rng):
+        images = np.asarray(images)
+        self._pairs = np.argsort(images, kind="stable")  # (P,) pair numbers, image by image
+        _, self._first, self._counts = np.unique(images[self._pairs], return_index=True, return_counts=True)  # (K,)
+        self._tail = self._pairs[:0]  # images of the pass before that are in the batch in which this pass began
+        self._state_at_start = copy.deepcopy(rng.bit_generator.state)
+        self._starts = rng.integers(0, self._counts)  # (K,) the sentence with which each image starts
+        super().__init__(len(self._counts), batch_size, rng)
+
+    @property
+    def epoch(self):
+        """Pairs drawn so far, as a multiple of all pairs."""
+        return (self.passes * self.pairs_count + self.position) / len(self._pairs)
+
+    def draw(self):
+        """The next batch: (batch_size,) int64 pair numbers of distinct images."""
+        images = self._permutation[self.position : self.position + self.batch_size]
+        self.position += len(images)
+        batch = self._pairs_of(images)
+        missing = self.batch_size - len(images)
+        if missing:
+            self._begin_pass()
+            self._let_wait(images)
+            batch = np.concatenate([batch, self._pairs_of(self._permutation[:missing])])
+            self.position = missing
+        return batch
+
+    __next__ = draw
+
+    def _pairs_of(self, images):
+        """The pair of each image whose turn it is in this pass."""
+        return self._pairs[self._first[images] + (self._starts[images] + self.passes) % self._counts[images]]
+
+    def _let_wait(self, tail):
+        """Begin the pass with images that aren't in `tail`, as many as the batch lacks."""
+        self._tail = tail
+        if len(tail):
+            others = np.flatnonzero(~np.isin(self._permutation, tail))[: self.batch_size - len(tail)]
+            self._permutation = np.concatenate([self._permutation[others], np.delete(self._permutation, others)])
+
+    def state(self):
+        return {
+            **super().state(),
+            "sentences": len(self._pairs),
+            "at_start": copy.deepcopy(self._state_at_start),
+            "tail": self._tail.tolist(),
+        }
+
+    def restore(self, state):
+        if state["sentences"] != len(self._pairs):
+            raise ValueError(f"the sampler drew from {state['sentences']} sentences; here are {len(self._pairs)}")
+        super().restore(state)
+        self._let_wait(np.asarray(state["tail"], dtype=np.int64))
+        self._state_at_start = copy.deepcopy(state["at_start"])
+        self.rng.bit_generator.state = self._state_at_start
+        self._starts = self.rng.integers(0, self._counts)
         self.rng.bit_generator.state = state["now"]
