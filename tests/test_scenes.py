@@ -14,6 +14,7 @@ from neuraltalk.data.scenes.compose import compose, held_out_combinations
 from neuraltalk.data.scenes.describe import describe
 from neuraltalk.data.scenes.figures import FIGURES
 from neuraltalk.data.scenes.judge import judge
+from neuraltalk.data.scenes.regions import DETECTIONS, detections, write_regions
 from neuraltalk.data.scenes.render import SIDE, render
 from neuraltalk.errors import UserError
 
@@ -296,3 +297,61 @@ def test_a_new_build_replaces_an_old_one_but_nothing_else(tmp_path):
     with pytest.raises(UserError, match="is a file"):
         build_scenes(mine / "notes.txt", **sizes)
     assert (mine / "notes.txt").read_text(encoding="utf-8") == "dear"
+
+
+def _overlap(box, other):
+    """Intersection over union."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    shared = np.prod(np.maximum(sides, 0))
+    return shared / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared)
+
+
+def test_detections_find_all_things_and_more():
+    places = []
+    for imgid in range(60):
+        scene, _, _ = make_picture(1, imgid)
+        boxes = detections(scene, np.random.default_rng(imgid)).astype(float)
+        assert boxes.shape == (1 + DETECTIONS, 4) and list(boxes[0]) == [0, 0, SIDE, SIDE]
+        assert np.all(boxes >= 0) and np.all(boxes <= SIDE) and np.all(boxes[:, 2:] - boxes[:, :2] >= 7.9)
+        for thing in scene["things"]:
+            overlaps = [_overlap(box, np.array(thing["box"])) for box in boxes[1:]]
+            assert max(overlaps) >= 0.7
+            places.append(int(np.argmax(overlaps)))
+        assert min(max(_overlap(box, np.array(thing["box"])) for thing in scene["things"]) for box in boxes[1:]) < 0.3
+    assert np.ptp(places) == DETECTIONS - 1  # the order says nothing
+
+
+def test_regions_file(tmp_path):
+    from neuraltalk.data.regions import open_regions
+    from neuraltalk.vision.kmeans import KMeansExtractor, Settings
+    from neuraltalk.vision.view import View
+
+    folder = build_scenes(tmp_path / "scenes", train=3, val=1, test=1, unseen=1, features=False)
+    with pytest.raises(UserError, match="extractor"):
+        write_regions(folder)
+    settings = Settings(fine=View(32, 6, 2, 24, 1), coarse=View(32, 6, 2, 8, 2))
+    pictures = sorted((folder / "imgs").iterdir())
+    extractor = KMeansExtractor.learn(pictures, np.random.default_rng(0), settings, patches=2000, iterations=2)
+    extractor.save(folder / "extractor.npz")
+    write_regions(folder)
+    with np.load(folder / "region_feats.npz") as file:
+        feats, boxes, image = file["feats"], file["boxes"], file["image"]
+    M = 5 * (1 + DETECTIONS)
+    assert feats.shape == (extractor.region_dimension, M) and boxes.shape == (4, M) and image.shape == (1, M)
+    expected = extractor.regions(pictures[2], boxes[:, image[0] == 2].T)
+    assert np.allclose(feats[:, image[0] == 2].T, expected, rtol=1e-2, atol=1e-2)
+    assert open_regions(folder, images=5) is not None
+
+
+def test_build_with_features(tmp_path):
+    """The features of a picture don't depend on its neighbours, and the data set names what made them."""
+    from neuraltalk.data.features import open_features
+    from neuraltalk.vision.extractors import load_extractor
+
+    folder = build_scenes(tmp_path / "scenes", train=10, val=2, test=2, unseen=1)
+    extractor = load_extractor(folder / "extractor.npz")
+    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    assert dataset["features"] == {"extractor": "kmeans", "fingerprint": extractor.fingerprint}
+    rows = open_features(folder).rows(np.array([13, 4]))
+    again = extractor.features([folder / "imgs" / "scene_00013.png", folder / "imgs" / "scene_00004.png"])
+    assert rows.shape == (2, 4096) and rows.min() >= 0 and np.array_equal(rows, again)
