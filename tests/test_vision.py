@@ -20,7 +20,7 @@ from neuraltalk.vision.pictures import list_pictures, open_picture, to_rgb
 from neuraltalk.vision.triangle import triangle_pool
 from neuraltalk.vision.view import View, activations, learn_view, pool_boxes, pool_grid, to_canvas
 
-COLOURS = {"red": (220, 40, 40), "blue": (40, 90, 220), "green": (40, 160, 70), "black": (30, 30, 30), "white": (245,) * 3}
+COLOURS = {"red": (220, 40, 40), "blue": (40, 90, 220), "green": (40, 160, 70), "black": (30,) * 3, "white": (245,) * 3}
 
 
 def shape_picture(rng, colour, side=48):
@@ -94,8 +94,8 @@ def test_any_mode_becomes_rgb(tmp_path, mode, colour, name, seen):
 
 
 def test_modes_that_no_file_above_has():
-    for mode, colour in (("PA", 0), ("HSV", (0, 255, 255)), ("La", (0, 0)), ("RGBa", (0, 0, 0, 0)), ("RGBX", (1, 2, 3, 0))):
-        assert to_rgb(Image.new(mode, (3, 2), colour)).mode == "RGB"
+    for mode in ("PA", "HSV", "La", "RGBa", "RGBX", "1", "YCbCr"):
+        assert to_rgb(Image.new(mode, (3, 2))).mode == "RGB"
     assert to_rgb(Image.new("LAB", (3, 2), (255, 128, 128))).getpixel((0, 0)) >= (250, 250, 250)
     original = Image.new("RGB", (2, 2), "red")
     assert to_rgb(original) is not original
@@ -177,12 +177,13 @@ def test_a_picture_above_the_limit_but_below_pillows_error_is_refused(tmp_path, 
 
 
 def test_a_damaged_exif_tag_does_not_hide_the_picture(tmp_path):
-    Image.new("RGB", (6, 6), "red").save(tmp_path / "a.jpg", exif=b"Exif\0\0" + b"II*\0\xff\xff\xff\xff" + b"\x12\x01" * 20)
+    damaged = b"Exif\0\0" + b"II*\0\xff\xff\xff\xff" + b"\x12\x01" * 20
+    Image.new("RGB", (6, 6), "red").save(tmp_path / "a.jpg", exif=damaged)
     assert open_picture(tmp_path / "a.jpg").size == (6, 6)
 
 
 def test_pictures_of_a_folder_are_listed_in_a_stable_order(tmp_path):
-    for name in ("b.PNG", "a.jpeg", "a10.gif", "a2.webp", ".hidden.png", "notes.txt", "feats.h5", "page.eps", "feats.mat"):
+    for name in "b.PNG a.jpeg a10.gif a2.webp .hidden.png notes.txt feats.h5 page.eps feats.mat".split():
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     assert [path.name for path in list_pictures(tmp_path)] == ["a.jpeg", "a10.gif", "a2.webp", "b.PNG"]
@@ -293,12 +294,10 @@ def test_triangle_agrees_with_a_loop_over_its_formula(version, dtype, tolerance)
         assert np.allclose(out, triangle_slowly(x, words, columns, out.shape[1]), atol=tolerance)
 
 
-@pytest.mark.parametrize("switch", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}, {"NEURALTALK_KERNELS": "0"}])
+@pytest.mark.parametrize("switch", ["NUMBA_DISABLE_JIT=1", "NUMBA_BOUNDSCHECK=1", "NEURALTALK_KERNELS=0"])
 def test_features_are_the_same_without_jit_and_with_bounds_checks(tmp_path, extractor, switch):
-    if "NUMBA_DISABLE_JIT" in switch:  # slow loops: the smallest picture that has every part
-        picture = shape_pictures(1, 5)[0][0]
-    else:
-        picture = shape_pictures(1, 6)[0][0]
+    switch = dict([switch.split("=")])
+    picture = shape_pictures(1, 5)[0][0]
     picture.save(tmp_path / "a.png")
     extractor.save(tmp_path / "e.npz")
     program = (
@@ -392,7 +391,8 @@ def test_regions_match_features_on_the_whole_picture_and_see_only_their_box(extr
 
 def test_a_box_pools_its_share_of_the_patches():
     view = View(canvas=14, patch=4, stride=2, words=5, grid=1, kept=10)
-    pictures = [Image.fromarray(np.random.default_rng(i).integers(0, 256, (14, 14, 3), dtype=np.uint8)) for i in range(4)]
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 256, (14, 14, 3), dtype=np.uint8)) for _ in range(4)]
     canvases = [to_canvas(picture, view) for picture in pictures]
     arrays = learn_view(canvases, view, 100, 5, np.random.default_rng(0))
     # 6 x 6 patches; patch i stands for pixels 1 + 2i .. 3 + 2i

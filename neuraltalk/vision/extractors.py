@@ -28,7 +28,8 @@ def extractor_from_state(state):
         raise UserError("the feature extractor is not a dictionary with a name; build the data set or train again")
     name = str(state["name"])
     if name not in kinds:
-        raise UserError(f"unknown kind of feature extractor {name[:40]!r}; this version knows {', '.join(sorted(kinds))}")
+        known = ", ".join(sorted(kinds))
+        raise UserError(f"unknown kind of feature extractor {name[:40]!r}; this version knows {known}")
     return kinds[name](state)
 
 

@@ -3,10 +3,10 @@
     picture -> canvas -> patches -> contrast-normalised, whitened -> triangle activation of each word of a dictionary
             -> pooled over the cells of a grid -> standardised and rectified -> 4096 numbers, none negative, like fc7
 
-A picture is looked at in two views. The fine one has a large dictionary of small patches, pooled over the whole picture:
-what is there, in which colour. The coarse one has few words of patches that are twice as large in the picture, pooled over
-2 x 2 cells: where, and next to what. Everything is learned from the training pictures by `KMeansExtractor.learn`, in
-seconds, and travels as `state()`.
+A picture is looked at in two views. The fine one has a large dictionary of small patches, pooled over the whole
+picture: what is there, in which colour. The coarse one has few words of patches that are twice as large in the picture,
+pooled over 2 x 2 cells: where, and next to what. Everything is learned from the training pictures by
+`KMeansExtractor.learn`, in seconds, and travels as `state()`.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class KMeansExtractor:
     # Learning
 
     @classmethod
-    def learn(cls, pictures, rng, settings=DEFAULT, patches=60000, iterations=8, max_pictures=1000):
+    def learn(cls, pictures, rng, settings=DEFAULT, patches=40000, iterations=5, max_pictures=1000):
         """Learn an extractor from training `pictures` (paths or PIL images), drawing at random from `rng`.
 
         At most `max_pictures` of them are looked at; for each view, `patches` patches make the dictionary in
@@ -73,9 +73,9 @@ class KMeansExtractor:
             arrays.update({f"{name}_{key}": value for key, value in learned.items()})
         unit = np.ones(sum(view.dimension for view in views), np.float32)
         raw = cls(settings, {**arrays, "mean": 0 * unit, "scale": unit, "region_mean": 0 * unit, "region_scale": unit})
-        sample = [canvases[i] for i in rng.choice(len(canvases), min(len(canvases), 300), replace=False)]
+        sample = [canvases[i] for i in rng.choice(len(canvases), min(len(canvases), 200), replace=False)]
         arrays["mean"], arrays["scale"] = _standardiser(np.stack([raw._grid(c) for c in sample]), settings.threshold)
-        pooled = np.concatenate([raw._boxes(canvas, _random_boxes(4, rng)) for canvas in sample])
+        pooled = np.concatenate([raw._boxes(canvas, _random_boxes(8, rng)) for canvas in sample[:100]])
         arrays["region_mean"], arrays["region_scale"] = _standardiser(pooled, settings.threshold)
         return cls(settings, arrays)
 
@@ -120,9 +120,8 @@ class KMeansExtractor:
 
     def _boxes(self, canvases, boxes):
         """One picture's canvases and `boxes` (R, 4), 1 = the picture's side -> pooled activations (R, dimension)."""
-        pooled = [
-            pool_boxes(canvas, view, arrays, boxes * view.canvas) for canvas, (view, arrays) in zip(canvases, self._views)
-        ]
+        pairs = zip(canvases, self._views)
+        pooled = [pool_boxes(canvas, view, arrays, boxes * view.canvas) for canvas, (view, arrays) in pairs]
         return np.concatenate(pooled, axis=1)
 
     # Keeping

@@ -51,8 +51,8 @@ def open_picture(path):
 def to_rgb(image):
     """The PIL `image` of any mode as a new RGB image; transparent parts become white.
 
-    16-bit greys keep their full scale (65535 is white). Floating-point greys within 0..1 take 1 as white, and greys that
-    fit no known scale are stretched from their smallest to their largest value.
+    16-bit greys keep their full scale (65535 is white). Floating-point greys within 0..1 take 1 as white, and greys
+    that fit no known scale are stretched from their smallest to their largest value.
     """
     from PIL import Image
 
@@ -88,8 +88,8 @@ def _grey_to_8_bits(values, mode):
 def list_pictures(folder):
     """The pictures directly in `folder`, as a list of paths sorted by file name.
 
-    A picture is a file whose extension (in any case) belongs to a format that Pillow can read; hidden files don't count.
-    Raises UserError if `folder` isn't a folder. The list may be empty.
+    A picture is a file whose extension (in any case) belongs to a format that Pillow can read; hidden files don't
+    count. Raises UserError if `folder` isn't a folder. The list may be empty.
     """
     from PIL import Image
 

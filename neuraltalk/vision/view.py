@@ -68,7 +68,7 @@ def learn_view(canvases, view, patches, iterations, rng):
 
 
 def activations(canvas, view, arrays, cells):
-    """Fourth powers of the words' triangle activations, summed along each row of patches by `cells` (X,) -> (Y, G, K)."""
+    """Fourth powers of the words' activations, summed along each row of patches by `cells` (X,) -> (Y, G, K)."""
     windows = patch_windows(canvas, view.patch, view.stride)  # (Y, X, p, p, 3)
     Y, X = windows.shape[:2]
     described = describe_patches(windows.reshape(Y * X, -1), view.contrast_floor, view.brightness_weight)  # (Y X, d)
