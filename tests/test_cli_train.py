@@ -15,7 +15,8 @@ import pytest
 from neuraltalk.cli import console, presets
 from neuraltalk.cli import main as neuraltalk_command
 from neuraltalk.cli import train as command
-from neuraltalk.cli.options import TABLE, TrainingOptions, build_parser, checked, resolve
+from neuraltalk.cli.options import TABLE, build_parser, checked, resolve
+from neuraltalk.cli.records import RECORDS, AlignmentTrainingOptions, TrainingOptions
 from neuraltalk.errors import UserError
 from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
 
@@ -261,8 +262,9 @@ def test_options_come_from_the_command_line_then_the_preset_then_the_defaults():
 
 def test_the_table_covers_every_option_and_presets_are_valid():
     named = [flags.split()[-1].lstrip("-") for rows in TABLE.values() for flags, *_ in rows]
-    assert sorted([*named, "preset"]) == sorted(vars(TrainingOptions()))
-    assert checked(TrainingOptions()) == TrainingOptions()
+    assert sorted([*named, "preset", "model"]) == sorted({name for record in RECORDS.values() for name in vars(record())})
+    for record in RECORDS.values():
+        assert checked(record()) == record()
     from neuraltalk.models.captioner import GENERATORS
 
     for name in presets.PRESETS:
@@ -310,7 +312,9 @@ def test_help_pages(capsys):
     assert command.main(["-h"]) == 0
     page = capsys.readouterr().out
     assert "python driver.py --max_epochs 1" in page
-    assert " ".join(page.split()).count("(default: ") == len(vars(TrainingOptions())) + 1
+    assert " ".join(page.split()).count("(default: ") == len(
+        set(vars(TrainingOptions())) | set(vars(AlignmentTrainingOptions()))
+    ) + 1
     for part in (
         "data and files:",
         "model:",

@@ -78,7 +78,7 @@ def test_it_learns_and_keeps_a_history(tmp_path):
     assert trainer.history[-1]["train_ppl2"] < 0.8 * trainer.history[0]["train_ppl2"]
     best = load_checkpoint(tmp_path / "run.p")
     last = load_checkpoint(tmp_path / "run.last.p")
-    assert best.perplexity == min(entry["val_ppl2"] for entry in trainer.history) == trainer.best_perplexity
+    assert best.perplexity == min(entry["val_ppl2"] for entry in trainer.history) == trainer.best
     assert best.training is None
     assert last.it == 60
     assert last.history == trainer.history
@@ -237,12 +237,12 @@ def test_learning_rates():
 
 def test_averaged_weights_are_evaluated_and_saved(tmp_path):
     trainer = make_trainer(tmp_path, average_decay=0.5, max_epochs=1.0)
-    expected = {name: array.astype(np.float64) for name, array in trainer.captioner.params.items()}
+    expected = {name: array.astype(np.float64) for name, array in trainer.model.params.items()}
 
     class Averaging(Watcher):
         def stepped(self, trainer, step):
             decay = min(0.5, (1 + trainer.it) / (10 + trainer.it))
-            for name, array in trainer.captioner.params.items():
+            for name, array in trainer.model.params.items():
                 expected[name] = decay * expected[name] + (1 - decay) * array
 
     trainer.watcher = Averaging()
@@ -250,8 +250,8 @@ def test_averaged_weights_are_evaluated_and_saved(tmp_path):
     last = load_checkpoint(tmp_path / "run.last.p")
     for name, array in expected.items():
         np.testing.assert_allclose(last.model[name], array, atol=1e-6)
-        np.testing.assert_array_equal(last.training["weights"][name], trainer.captioner.params[name])
-    assert not np.array_equal(last.model["Wd"], trainer.captioner.params["Wd"])
+        np.testing.assert_array_equal(last.training["weights"][name], trainer.model.params[name])
+    assert not np.array_equal(last.model["Wd"], trainer.model.params["Wd"])
 
 
 class Scripted:
@@ -325,7 +325,7 @@ def test_min_ppl_or_abort(tmp_path):
 def test_write_threshold(tmp_path):
     trainer = make_trainer(tmp_path, write_checkpoint_ppl_threshold=1.0)
     assert trainer.run() == "finished"
-    assert trainer.best_perplexity is None
+    assert trainer.best is None
     assert not (tmp_path / "run.p").exists()
     assert (tmp_path / "run.last.p").exists()
 
@@ -403,7 +403,7 @@ def test_the_best_checkpoint_has_no_state(tmp_path):
 def test_weights_of_another_model(tmp_path):
     make_trainer(tmp_path, max_epochs=1.0).run()
     start = load_checkpoint(tmp_path / "run.p")
-    fresh = make_trainer(tmp_path / "new", seed=3, dtype="float64").captioner
+    fresh = make_trainer(tmp_path / "new", seed=3, dtype="float64").model
     initialise_from(fresh, start, WORDS)
     for name in fresh.params:
         np.testing.assert_array_equal(fresh.params[name], start.model[name])
@@ -413,6 +413,6 @@ def test_weights_of_another_model(tmp_path):
     with pytest.raises(UserError, match="is not this data set's"):
         initialise_from(fresh, start, Vocabulary(["a", "b", "c", "d", "f"]))
     with pytest.raises(UserError, match="holds --generator lstm, not rnn"):
-        initialise_from(make_trainer(tmp_path, generator="rnn").captioner, start, WORDS)
+        initialise_from(make_trainer(tmp_path, generator="rnn").model, start, WORDS)
     with pytest.raises(UserError, match=r"array WLSTM is \(9, 16\), expected shape \(10, 20\)"):
-        initialise_from(make_trainer(tmp_path, hidden_size=5).captioner, start, WORDS)
+        initialise_from(make_trainer(tmp_path, hidden_size=5).model, start, WORDS)

@@ -95,17 +95,21 @@ def check_search_options(options):
         )
 
 
-def open_checkpoint(path):
-    """The checkpoint at `path`, or the newest best one in cv/ if that is None. Returns it after saying which it is."""
-    from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
+def open_checkpoint(path, kind=None):
+    """The checkpoint at `path`, or the newest best one in cv/ if that is None. Returns it after saying which it is.
 
-    checkpoint = load_checkpoint(newest_checkpoint("cv") if path is None else path)
-    perplexity = (
-        "not evaluated" if checkpoint.perplexity is None else f"validation perplexity {checkpoint.perplexity:.2f}"
-    )
+    kind "captioner" or "alignment" refuses the other, in one line.
+    """
+    from neuraltalk.train.checkpoint import kind_of, load_checkpoint, newest_checkpoint
+    from neuraltalk.train.tasks import TASKS
+
+    checkpoint = load_checkpoint(newest_checkpoint("cv", kind) if path is None else path)
+    checkpoint.check_kind(kind or checkpoint.kind)
+    figure, value = TASKS[checkpoint.kind].figure_text, checkpoint.figure
     console.say(
-        f"model       {checkpoint.path}: {checkpoint.options.generator}, {console.format_count(len(checkpoint.vocabulary))} "
-        f"vocabulary entries, {perplexity}"
+        f"model       {checkpoint.path}: {kind_of(checkpoint.options).split()[-1]}, "
+        f"{console.format_count(len(checkpoint.vocabulary))} vocabulary entries, "
+        f"{'not evaluated' if value is None else f'validation {figure(value)}'}"
     )
     return checkpoint
 

@@ -1,7 +1,6 @@
-"""The options of training: names, bounds and help in one table, and the frozen record that a checkpoint keeps.
+"""The options of training: bounds and help in one table. The records with their defaults are in records.py.
 
-Names and defaults are the original driver's, wherever it had the option. A value comes from the first of: the command
-line, the checkpoint that is resumed, the preset, the default here.
+A value comes from the first of: the command line, the checkpoint that is resumed, the preset, the model's default.
 """
 
 import argparse
@@ -10,9 +9,11 @@ import math
 import re
 
 from neuraltalk.cli.presets import BY_DATASET, DESCRIPTIONS, PRESETS
+from neuraltalk.cli.records import RECORDS, field_names
 from neuraltalk.errors import UserError
 
-MANUAL = """Train a model that describes images in sentences, and save it in cv/.
+MANUAL = """Train a model of images and sentences, and save it in cv/: a captioner, which describes images, or, with
+--model alignment, an aligner, which tells the words of a sentence which regions of an image they speak of.
 
 A first run that ends within a minute, from nothing (it draws the embedded pictures first):
 
@@ -23,8 +24,16 @@ The real thing, some minutes on two cores: the same without --max_epochs. Ctrl-C
 
     python driver.py --resume
 
-continues as if nothing had happened. Other data: a folder data/NAME with dataset.json and features
-(`neuraltalk dataset -h` makes one from pictures and captions), then python driver.py -d NAME."""
+continues as if nothing had happened. The aligner, of the same data set:
+
+    python driver.py --model alignment
+    python eval_sentence_predictions.py
+
+Other data: a folder data/NAME with dataset.json and features
+(`neuraltalk dataset -h` makes one from pictures and captions), then python driver.py -d NAME; the aligner needs
+regions, too (region_feats.mat).
+
+An option of one model is refused with the other. Defaults are the captioner's; where the aligner's differs, it follows."""
 
 EPILOG = (
     "presets:\n"
@@ -32,49 +41,9 @@ EPILOG = (
     + """
 Files: cv/DATASET_GENERATOR_FAPPEND.p is the best model so far, with .last.p the newest state, which --resume continues;
 a new run keeps those of the one before as .previous.p. status/HOST_DATASET_GENERATOR_FAPPEND_status.json tells how it
-goes. Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself,
+goes. An aligner's have "alignment" for GENERATOR. Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself,
 130 interrupted (all saved)."""
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """What a run depends on. Sizes are counts, periods epochs, probabilities 0 to 1; a checkpoint's `params`."""
-
-    dataset: str = "scenes"
-    fappend: str = "baseline"
-    checkpoint_output_directory: str = "cv"
-    worker_status_output_directory: str = "status"
-    write_checkpoint_ppl_threshold: float = -1.0
-    init_model_from: str = ""
-    preset: str = ""
-    generator: str = "lstm"
-    image_encoding_size: int = 256
-    word_encoding_size: int = 256
-    hidden_size: int = 256
-    tanhC_version: int = 0
-    rnn_relu_encoders: int = 0
-    rnn_feed_once: int = 0
-    regc: float = 1e-8
-    max_epochs: float = 50.0
-    solver: str = "rmsprop"
-    momentum: float = 0.0
-    decay_rate: float = 0.999
-    smooth_eps: float = 1e-8
-    learning_rate: float = 1e-3
-    learning_rate_decay: str = "none"
-    average_decay: float = 0.0
-    batch_size: int = 100
-    grad_clip: float = 5.0
-    drop_prob_encoder: float = 0.5
-    drop_prob_decoder: float = 0.5
-    word_count_threshold: int = 5
-    eval_period: float = 1.0
-    eval_batch_size: int = 100
-    eval_max_images: int = -1
-    min_ppl_or_abort: float = -1.0
-    seed: int = 0
-    dtype: str = "float32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +72,8 @@ NOT_NEGATIVE = Bound(0)
 SHARE = Bound(0, 1, high_open=True)  # dropping, forgetting or averaging everything leaves nothing
 ANY = Bound()
 
-# group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name
+# group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name. Which model has it, its
+# type and its default are told by the records.
 # fmt: off
 TABLE = {
     "data and files": [
@@ -115,14 +85,29 @@ TABLE = {
         ("--write_checkpoint_ppl_threshold", ANY, "PPL", "save the best only below this perplexity; negative: always"),
         ("--init_model_from", None, "CHECKPOINT", "start from its weights (same vocabulary and sizes)"),
     ],
-    "model": [
-        ("--generator", ("lstm", "rnn"), None, "what reads and writes the words"),
-        ("--image_encoding_size", SIZE, "N", "length of the image's vector; lstm: as words, rnn: as the hidden state"),
+    "both models": [
         ("--word_encoding_size", SIZE, "N", "length of a word's vector"),
         ("--hidden_size", SIZE, "N", "length of the hidden state"),
+    ],
+    "captioner": [
+        ("--generator", ("lstm", "rnn"), None, "what reads and writes the words"),
+        ("--image_encoding_size", SIZE, "N", "length of the image's vector; lstm: as words, rnn: as the hidden state"),
         ("--tanhC_version", (0, 1), None, "lstm: 1 puts a tanh on the cell before the output gate"),
         ("--rnn_relu_encoders", (0, 1), None, "rnn: 1 puts a ReLU on the image's vector and on the word input"),
         ("--rnn_feed_once", (0, 1), None, "rnn: 1 shows the image at the first step only"),
+        ("--drop_prob_encoder", SHARE, "P", "probability of dropping each number of an image's or word's vector"),
+        ("--drop_prob_decoder", SHARE, "P", "probability of dropping each number that the decoder reads"),
+    ],
+    "alignment model": [
+        ("--embedding_size", SIZE, "N", "length of the vectors of regions and words in their common space"),
+        ("--score", ("max", "sum"), None, "of an image with a word: of its best region, or of all that are positive"),
+        ("--length_normalisation", (0, 1), None, "1: the score of a sentence is divided by its number of words"),
+        ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others"),
+        ("--word_vectors", None, "FILE", "start from these, of word2vec or GloVe (text or binary), instead of random ones"),
+        ("--train_word_vectors", (0, 1), None, "0: keep the word vectors as they start"),
+        ("--drop_prob_region", SHARE, "P", "probability of dropping each number of a region's vector"),
+        ("--drop_prob_word", SHARE, "P", "probability of dropping each number of a word's vector"),
+        ("--drop_prob_sentence", SHARE, "P", "probability of dropping each number that the last layer of words reads"),
     ],
     "optimisation": [
         ("-m --max_epochs", POSITIVE, "EPOCHS", "passes over the training sentences; parts of one are possible"),
@@ -138,8 +123,6 @@ TABLE = {
     ],
     "regularisation": [
         ("-c --regc", NOT_NEGATIVE, "WEIGHT", "of the squared weights in the cost"),
-        ("--drop_prob_encoder", SHARE, "P", "probability of dropping each number of an image's or word's vector"),
-        ("--drop_prob_decoder", SHARE, "P", "probability of dropping each number that the decoder reads"),
     ],
     "evaluation": [
         ("-p --eval_period", POSITIVE, "EPOCHS", "epochs between evaluations on the validation split"),
@@ -156,6 +139,7 @@ TABLE = {
 
 # What a resumed run can't change: the arrays would no longer fit, or the batches no longer be the ones that are left.
 FIXED_ON_RESUME = (
+    "model",
     "dataset",
     "word_count_threshold",
     "generator",
@@ -165,6 +149,11 @@ FIXED_ON_RESUME = (
     "tanhC_version",
     "rnn_relu_encoders",
     "rnn_feed_once",
+    "embedding_size",
+    "score",
+    "length_normalisation",
+    "word_vectors",
+    "train_word_vectors",
     "batch_size",
     "solver",
     "seed",
@@ -190,13 +179,13 @@ def build_parser():
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    defaults = TrainingOptions()
     start = parser.add_argument_group("what to do")
+    start.add_argument("--model", choices=tuple(RECORDS), help="what to train (default: captioner)")
     start.add_argument(
         "--preset",
         choices=[*PRESETS, "none"],
         help="a named set of options; any option given beside it wins "
-        "(default: scenes for the embedded pictures, else none)",
+        "(default: scenes for the captioner of the embedded pictures, else none)",
     )
     start.add_argument(
         "--resume",
@@ -216,41 +205,73 @@ def build_parser():
         group = parser.add_argument_group(title)
         for flags, allowed, metavar, text in rows:
             flags = flags.split()
-            default = getattr(defaults, flags[-1].lstrip("-"))
+            defaults = defaults_of(flags[-1].lstrip("-"))
             choices = allowed if isinstance(allowed, tuple) else None
-            shown = f"{default:g}" if isinstance(default, float) else str(default) or "none"
             group.add_argument(
                 *flags,
-                type=type(default),
+                type=type(next(iter(defaults.values()))),
                 choices=choices,
                 metavar=metavar or "{" + ",".join(map(str, choices)) + "}",
-                help=f"{text} (default: {shown})".replace("%", "%%"),
+                help=f"{text} (default: {_shown(defaults)})".replace("%", "%%"),
             )
     return parser
 
 
-def resolve(given, saved=None):
-    """The options of a run -> TrainingOptions.
+def defaults_of(name):
+    """model -> default of an option, for the models that have it."""
+    return {model: getattr(record, name) for model, record in RECORDS.items() if name in field_names(record)}
 
-    given: dict of what stood on the command line (preset among it); saved: `params` of the checkpoint that is resumed,
-    or None.
-    Raises UserError for a value out of its bounds, and for one that a resumed run can't change.
+
+def _shown(defaults):
+    """One default, or the first and, where it differs, the other model's."""
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) or "none" for value in defaults.values()]
+    return texts[0] if len(set(texts)) == 1 else f"{texts[0]}; alignment: {texts[1]}"
+
+
+def resolve(given, saved=None):
+    """The options of a run -> a record of records.py.
+
+    given: dict of what stood on the command line (model and preset among it); saved: `params` of the checkpoint that is
+    resumed, or None.
+    Raises UserError for a value out of its bounds, for an option of another model, and for one that a resumed run can't change.
     """
     given = {name: value for name, value in given.items() if name not in ("resume", "do_grad_check")}
     if saved is not None:
-        base = {field.name: saved[field.name] for field in dataclasses.fields(TrainingOptions) if field.name in saved}
-        for name in FIXED_ON_RESUME:
-            if name in given and name in base and given[name] != base[name]:
-                raise UserError(
-                    f"--{name} {given[name]} can't be changed on --resume: the run has {base[name]}; leave it out, or "
-                    "start a new run (--init_model_from takes the weights along)"
-                )
-        if given.get("preset", base.get("preset", "")) != base.get("preset", ""):
-            raise UserError("--preset can't be changed on --resume: the run keeps its own options; leave it out")
-        return checked(TrainingOptions(**{**base, **given}))
-    preset = given.pop("preset", BY_DATASET.get(given.get("dataset", TrainingOptions.dataset), "none"))
-    values = {**PRESETS.get(preset, {}), **given}
-    return checked(TrainingOptions(**values, preset="" if preset == "none" else preset))
+        return _resumed(given, saved)
+    model = given.pop("model", "captioner")
+    record = RECORDS[model]
+    preset = given.pop("preset", BY_DATASET.get((model, given.get("dataset", record.dataset)), "none"))
+    values = PRESETS.get(preset, {})
+    _check_model(model, given)
+    if not set(values) <= set(field_names(record)):
+        raise UserError(f"--preset {preset} is not for --model {model}; leave it out")
+    return checked(record(**{**values, **given}, preset="" if preset == "none" else preset))
+
+
+def _resumed(given, saved):
+    """The options of the run that saved `saved`, and what may be given anew."""
+    model = saved.get("model", "captioner")
+    record = RECORDS[model]
+    base = {name: saved[name] for name in field_names(record) if name in saved}
+    for name, before in {**base, "model": model}.items():
+        if name in FIXED_ON_RESUME and given.get(name, before) != before:
+            raise UserError(
+                f"--{name} {given[name]} can't be changed on --resume: the run has {before}; leave it out, or "
+                "start a new run (--init_model_from takes the weights along)"
+            )
+    if given.get("preset", base.get("preset", "")) != base.get("preset", ""):
+        raise UserError("--preset can't be changed on --resume: the run keeps its own options; leave it out")
+    given.pop("model", None)
+    _check_model(model, given)
+    return checked(record(**{**base, **given}))
+
+
+def _check_model(model, given):
+    """Refuse options that only the other model has."""
+    for name in given:
+        if name not in field_names(RECORDS[model]):
+            [owner] = [other for other in RECORDS if name in field_names(RECORDS[other])]
+            raise UserError(f"--{name} is an option of --model {owner}, and this run's is {model}; leave it out")
 
 
 def checked(options):
@@ -259,7 +280,9 @@ def checked(options):
     for rows in TABLE.values():
         for flags, allowed, _, _ in rows:
             name = flags.split()[-1].lstrip("-")
-            value, kind = getattr(options, name), type(getattr(TrainingOptions, name))
+            if name not in field_names(options):
+                continue
+            value, kind = getattr(options, name), type(getattr(type(options), name))
             if kind is float and type(value) is int:
                 value = float(value)
             if type(value) is not kind:
@@ -273,4 +296,6 @@ def checked(options):
         raise UserError(
             f"--fappend {options.fappend!r:.50} becomes part of file names: use letters, digits and any of _ - + ."
         )
+    if options.model == "alignment" and options.batch_size < 2:
+        raise UserError("--batch_size 1 leaves nothing to compare: the aligner tells the images of a batch apart; give 2 or more")
     return dataclasses.replace(options, **converted)

@@ -33,7 +33,7 @@ def build_parser():
         allow_abbrev=False,
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)"
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best captioner in cv/)"
     )
     files = parser.add_argument_group("pictures and files")
     files.add_argument(
@@ -59,7 +59,7 @@ def main(argv=None):
     options = build_parser().parse_args(argv)
     captioning.check_search_options(options)
     root = pictures_folder(options.root_path)
-    checkpoint = captioning.open_checkpoint(options.checkpoint)
+    checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
     paths, features = gather(root, checkpoint)
     output = output_folder(root, options.output)
 

@@ -44,5 +44,5 @@ DESCRIPTIONS = {
     "flickr8k-rnn": "Flickr8K, tuned RNN",
 }
 
-# data set -> the preset that applies to it when none is named; --preset none switches that off
-BY_DATASET = {"scenes": "scenes"}
+# (model, data set) -> the preset that applies when none is named; --preset none switches that off
+BY_DATASET = {("captioner", "scenes"): "scenes"}

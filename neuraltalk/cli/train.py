@@ -22,7 +22,7 @@ def main(argv=None):
 
         return 0 if gradient_check.run(resolve(given), sys.stdout) else 1
 
-    from neuraltalk.models.captioner import GENERATORS, Captioner, CaptionerOptions
+    from neuraltalk.cli import models
     from neuraltalk.train import checkpoint as checkpoints
     from neuraltalk.train.schedule import generators
     from neuraltalk.train.trainer import Trainer, initialise_from
@@ -32,7 +32,8 @@ def main(argv=None):
         folder = given.get("checkpoint_output_directory", "cv")
         resumed = checkpoints.load_checkpoint(given["resume"] or checkpoints.newest_last(folder))
     options = resolve(given, resumed.params if resumed else None)
-    GENERATORS[options.generator].check_sizes(options)
+    kind = models.KINDS[options.model]
+    kind.check(options)
     if options.init_model_from and not resumed:
         start = checkpoints.load_checkpoint(options.init_model_from)
     if resumed and "checkpoint_output_directory" not in given:
@@ -42,29 +43,23 @@ def main(argv=None):
     for folder in (best_file.parent, options.worker_status_output_directory):
         check_writable(folder)
 
-    images, data = load_data(options)
+    images, data = load_data(options, kind)
     if resumed:
         check_same_data(resumed, data)
-    captioner = Captioner.initialise(
-        CaptionerOptions.of(options),
-        data.features.dimension,
-        data.vocabulary.log_frequencies,
-        generators(options.seed)[0],
-        options.dtype,
-    )
+    model = kind.initialise(options, data, generators(options.seed)[0])
     if start:
-        initialise_from(captioner, start, data.vocabulary)
+        initialise_from(model, start, data.vocabulary)
     watcher = Watcher(options, best_file)
-    trainer = Trainer(captioner, options, data, best_file, watcher)
+    trainer = Trainer(model, options, data, best_file, watcher)
     if resumed:
         trainer.restore(resumed)
-    describe(options, images, data, trainer)
+    describe(options, images, data, trainer, kind)
     if resumed:
         console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
     elif start:
-        console.say(f"starting from the weights of {start.path} (perplexity {_perplexity(start.perplexity)})")
+        console.say(f"starting from the weights of {start.path} ({trainer.task.figure_text(start.figure)})")
     ending = trainer.run()
-    return conclude(trainer, ending)
+    return conclude(trainer, ending, kind)
 
 
 def check_writable(folder):
@@ -80,10 +75,9 @@ def check_writable(folder):
         ) from None
 
 
-def load_data(options):
+def load_data(options, kind):
     """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws absent `scenes`."""
     from neuraltalk.data.dataset import find_dataset, load_dataset
-    from neuraltalk.data.features import check_features, open_features
     from neuraltalk.data.vocabulary import build_vocabulary
     from neuraltalk.train.perplexity import encode_pairs
     from neuraltalk.train.trainer import TrainingData
@@ -92,10 +86,7 @@ def load_data(options):
         draw_scenes(DATA / "scenes")
     folder = find_dataset(options.dataset, DATA)
     dataset = load_dataset(folder)
-    features = open_features(
-        folder, images=len(dataset.images), progress=console.counted("converting features", "image")
-    )
-    check_features(features, dataset)
+    features = kind.open_features(folder, dataset)
     images = {split: [image for image in dataset.split(split) if image.sentences] for split in ("train", "val")}
     if options.eval_max_images > 0:
         images["val"] = images["val"][: options.eval_max_images]
@@ -153,9 +144,9 @@ def check_same_data(resumed, data):
         )
 
 
-def describe(options, images, data, trainer):
+def describe(options, images, data, trainer, kind):
     """Say what is trained, on what, and how."""
-    parameters = sum(array.size for array in trainer.captioner.params.values())
+    parameters = sum(array.size for array in trainer.model.params.values())
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     skipped, schedule, count = data.vocabulary.skipped_share(sentences), trainer.schedule, console.format_count
     rate = f"{options.learning_rate:g}" + (
@@ -166,14 +157,13 @@ def describe(options, images, data, trainer):
         f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} "
         f"sentences to train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate"
     )
-    console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers an image")
+    console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers {kind.features_of}")
     console.say(
         f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} "
         f"times or more); {100 * skipped:.2f} % of the training words are skipped"
     )
     console.say(
-        f"model       {options.generator}, sizes image {options.image_encoding_size}, word "
-        f"{options.word_encoding_size}, hidden {options.hidden_size}: {count(parameters)} parameters in {options.dtype}"
+        f"model       {kind.describe(options)}: {count(parameters)} parameters in {options.dtype}"
     )
     console.say(
         f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of "
@@ -186,10 +176,14 @@ class Watcher:
 
     def __init__(self, options, best_file):
         from neuraltalk.train.status import StatusFile
+        from neuraltalk.train.tasks import TASKS
 
         self.options, self.progress, self.timer = options, None, None
         self.status = StatusFile(
-            options.worker_status_output_directory, best_file.name.removesuffix(".p"), vars(options)
+            options.worker_status_output_directory,
+            best_file.name.removesuffix(".p"),
+            vars(options),
+            TASKS[options.model].names,
         )
         self.last_step = None
 
@@ -199,17 +193,16 @@ class Watcher:
         self.timer = threading.Timer(1.0, self.progress.say, ["compiling kernels, once ..."])
         self.timer.daemon = True
         self.timer.start()
-        if trainer.best_perplexity is not None:
+        if trainer.best is not None:
             self.status.content["checkpoint"] = str(trainer.best_file)
 
     def stepped(self, trainer, step):
         if self.last_step is None:
             self.timer.cancel()
         first, self.last_step = self.last_step is None, step
-        validation = "" if trainer.val_ppl2 is None else f" (validation {trainer.val_ppl2:.2f})"
         self.progress.update(
             trainer.it,
-            f"epoch {trainer.epoch:.2f}, perplexity {trainer.train_ppl2:.2f}{validation}",
+            f"epoch {trainer.epoch:.2f}, {trainer.task.progress_text(trainer.tally.figure, trainer.val_figure)}",
             amount=trainer.sentences,
         )
         if first or self.status.due():
@@ -222,11 +215,10 @@ class Watcher:
 
     def evaluated(self, trainer, entry, improved):
         saved = " (best so far, saved)" if improved else ""
-        self.progress.note = f"epoch {trainer.epoch:.2f}, validation perplexity {entry['val_ppl2']:.2f}"
-        self.progress.say(
-            f"epoch {entry['epoch']:.2f}: perplexity {entry['val_ppl2']:.2f} on the validation split, "
-            f"{entry['train_ppl2']:.2f} in training{saved}"
-        )
+        task = trainer.task
+        trained, _, value = (entry[name] for name in task.names)
+        self.progress.note = f"epoch {trainer.epoch:.2f}, validation {task.figure_text(value)}"
+        self.progress.say(f"epoch {entry['epoch']:.2f}: {task.evaluation_text(trained, value)}{saved}")
         if improved:
             self.status.content["checkpoint"] = str(trainer.best_file)
         self._add_status(trainer)
@@ -246,45 +238,35 @@ class Watcher:
                 trainer.epoch,
                 self.options.max_epochs,
                 step.seconds,
-                step.train_ppl2,
-                trainer.smooth_ppl2,
-                trainer.val_ppl2,
+                step.figure,
+                trainer.tally.smooth,
+                trainer.val_figure,
             )
 
 
-def conclude(trainer, ending):
+def conclude(trainer, ending, kind):
     """Say what came out and what to do next; the exit code."""
-    options, best = trainer.options, trainer.best_perplexity
-    if pathlib.Path(sys.argv[0]).name == "driver.py":
-        train, predict, evaluate = (
-            "python driver.py",
-            "python predict_on_images.py",
-            "python eval_sentence_predictions.py",
-        )
-    else:
-        train, predict, evaluate = "neuraltalk train", "neuraltalk predict", "neuraltalk eval"
+    options, best = trainer.options, trainer.best
+    scripts = pathlib.Path(sys.argv[0]).name == "driver.py"
     if ending == "interrupted":
+        train = "python driver.py" if scripts else "neuraltalk train"
         print(f"interrupted at epoch {trainer.epoch:.2f} of {options.max_epochs:g}; everything is saved. To continue:")
         print(f"    {train} --resume {_quoted(trainer.last_file)}")
         return console.INTERRUPTED
     if best is None:
         print(
             f"no evaluation was below --write_checkpoint_ppl_threshold {options.write_checkpoint_ppl_threshold:g}; "
-            f"the last state is {trainer.last_file} (validation perplexity {_perplexity(trainer.val_ppl2)})"
+            f"the last state is {trainer.last_file} (validation {trainer.task.figure_text(trainer.val_figure)})"
         )
         return 0
     print(
-        f"best validation perplexity {_perplexity(best)}, with {len(trainer.data.vocabulary)} vocabulary entries: "
+        f"best validation {trainer.task.figure_text(best)}, with {len(trainer.data.vocabulary)} vocabulary entries: "
         f"{trainer.best_file}"
     )
-    print("next, caption pictures and score the model:")
-    print(f"    {predict} {_quoted(trainer.best_file)}")
-    print(f"    {evaluate} {_quoted(trainer.best_file)}")
+    print(f"next, {kind.next_step}:")
+    for script, command, argument in kind.next_commands:
+        print(f"    {script if scripts and script else command} {_quoted(trainer.best_file)}{argument}")
     return 0
-
-
-def _perplexity(value):
-    return "unknown" if value is None else f"{value:.2f}"
 
 
 def _quoted(path):

@@ -1,4 +1,4 @@
-"""Checkpoints: one pickle file with everything that a model needs to describe images, and to be trained further.
+"""Checkpoints: one pickle file with everything that a model needs to be used, and to be trained further.
 
 The original's keys, so that files go both ways:
 
@@ -12,12 +12,17 @@ Beside them ours:
     version          of this layout, 1
     log_frequencies  (V,) of the words in training, where the decoder's bias started
     extractor        what made the features out of pictures: a plain dict with "name" and "fingerprint", or None
-    history          one dict an evaluation: it, epoch, train_ppl2, smooth_train_ppl2, val_ppl2, learning_rate
+    history          one dict an evaluation: it, epoch, the figures that tasks.py names, learning_rate
     training         None in the best checkpoint; in the last one all that --resume needs, see trainer.py
 
-Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far by validation perplexity, `....last.p` the newest
-state. A new run under the same name keeps the files of the one before as `....previous.p`. Equal content gives equal
-bytes.
+An aligner's params say so ("model": "alignment"; the captioner's have no such entry, as in the original), and in the
+place of perplexity it has
+
+    recall           the mean of R@10 in both directions on the validation split (0..1), or None
+
+Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far on the validation split, `....last.p` the newest
+state; an aligner's have "alignment" for GENERATOR. A new run under the same name keeps the files of the one before as
+`....previous.p`. Equal content gives equal bytes.
 """
 
 import dataclasses
@@ -45,30 +50,69 @@ class Checkpoint:
     epoch: float
     model: dict  # name -> array, all of one floating dtype
     params: dict  # the options as they were saved
-    options: object  # CaptionerOptions that fit the model
-    perplexity: float  # None: never evaluated
+    options: object  # CaptionerOptions or AlignerOptions that fit the model
+    perplexity: float  # None: never evaluated, or an aligner
+    recall: float  # None: never evaluated, or a captioner
     vocabulary: object  # data.vocabulary.Vocabulary
     extractor: dict  # None: unknown, as in files of the original
     history: list
     training: dict  # None: can't be resumed
 
     @property
+    def kind(self):
+        """ "captioner" or "alignment"."""
+        return self.params.get("model", "captioner")
+
+    @property
+    def figure(self):
+        """What it reached on the validation split: recall of an aligner, perplexity of a captioner; or None."""
+        return self.recall if self.kind == "alignment" else self.perplexity
+
+    @property
     def image_dimension(self):
-        """D, the numbers per image that the model expects."""
-        return len(self.model["We"])
+        """D, the numbers per image, or per region, that the model expects."""
+        return len(self.model["Wm" if self.kind == "alignment" else "We"])
+
+    def check_kind(self, kind):
+        """Raise UserError, saying what the checkpoint is good for, if it is of the other kind."""
+        if self.kind != kind:
+            raise UserError(f"{self.path} is {OTHER_USES[self.kind]}")
 
     def captioner(self, dtype=None):
-        """The model, ready to describe images; dtype None keeps the one it was saved in."""
+        """The model, ready to describe images; dtype None keeps the one it was saved in. UserError if it is an aligner."""
         from neuraltalk.models.captioner import Captioner
 
-        arrays = self.model if dtype is None else {name: array.astype(dtype) for name, array in self.model.items()}
-        return Captioner(self.options, arrays)
+        self.check_kind("captioner")
+        return Captioner(self.options, self._arrays(dtype))
+
+    def aligner(self, dtype=None):
+        """The model, ready to score images with sentences; dtype as above. UserError if it is a captioner."""
+        from neuraltalk.models.aligner import Aligner
+
+        self.check_kind("alignment")
+        return Aligner(self.options, self._arrays(dtype))
+
+    def _arrays(self, dtype):
+        return self.model if dtype is None else {name: array.astype(dtype) for name, array in self.model.items()}
+
+
+OTHER_USES = {
+    "captioner": "a captioner, which writes sentences but finds none: use python predict_on_images.py or "
+    "eval_sentence_predictions.py, or name a checkpoint of driver.py --model alignment",
+    "alignment": "an alignment model, which finds sentences but writes none: use python eval_sentence_predictions.py or "
+    "neuraltalk search, or name a captioner's checkpoint",
+}
+
+
+def kind_of(options):
+    """The option that makes a model what it is, for messages: "--generator rnn" or "--model alignment"."""
+    return f"--generator {options.generator}" if hasattr(options, "generator") else "--model alignment"
 
 
 def best_path(folder, options):
-    """Where the best checkpoint of a run goes; `options` has dataset, generator and fappend."""
+    """Where the best checkpoint of a run goes; `options` has dataset, fappend, and generator unless it is an aligner's."""
     dataset = pathlib.Path(options.dataset).resolve().name if os.path.isdir(options.dataset) else options.dataset
-    return pathlib.Path(folder) / f"{_tame(dataset)}_{options.generator}_{_tame(options.fappend)}.p"
+    return pathlib.Path(folder) / f"{_tame(dataset)}_{kind_of(options).split()[-1]}_{_tame(options.fappend)}.p"
 
 
 def last_path(best):
@@ -94,9 +138,14 @@ def keep_previous(path):
     return previous
 
 
-def newest_checkpoint(folder="cv"):
-    """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet."""
+def newest_checkpoint(folder="cv", kind=None):
+    """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet.
+
+    kind "captioner" or "alignment" takes only runs that, by their file names, are of that kind.
+    """
     files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".")]
+    if kind is not None:
+        files = [path for path in files if ("_alignment_" in path.name) == (kind == "alignment")]
     for wanted in (
         lambda name: name.count(".last.p") + name.count(".previous.p") == 0,
         lambda name: name.endswith(".last.p"),
@@ -104,7 +153,9 @@ def newest_checkpoint(folder="cv"):
         found = [path for path in files if wanted(path.name)]
         if found:
             return _newest(found)
-    raise UserError(f"no checkpoint in {folder}: train a model first (python driver.py), or name a checkpoint file")
+    flag = " --model alignment" if kind == "alignment" else ""
+    what = "no checkpoint of an alignment model" if flag else "no checkpoint"
+    raise UserError(f"{what} in {folder}: train a model first (python driver.py{flag}), or name a checkpoint file")
 
 
 def newest_last(folder="cv"):
@@ -171,9 +222,12 @@ def load_checkpoint(path):
         if not isinstance(content.get(key), dict):
             raise UserError(f"{path}: not a checkpoint: its {key!r} is {_described(content.get(key))}, expected a dict")
     model = _checked_model(content["model"], path)
-    options = _captioner_options(content["params"], model, path)
-    vocabulary = _vocabulary(content, len(model["Ws"]), path)
-    perplexity = content.get("perplexity")
+    kind = content["params"].get("model", "captioner")
+    if not isinstance(kind, str) or kind not in READERS:
+        raise UserError(f"{path}: holds a model of the kind {kind!r:.50}; there are {', '.join(READERS)}")
+    words, read_options = READERS[kind]
+    options = read_options(content["params"], model, path)
+    vocabulary = _vocabulary(content, len(model[words]), path)
     return Checkpoint(
         path=path,
         it=_typed(content, "it", int, 0, path),
@@ -181,7 +235,8 @@ def load_checkpoint(path):
         model=model,
         params=content["params"],
         options=options,
-        perplexity=None if perplexity is None else float(_typed(content, "perplexity", (int, float), 0.0, path)),
+        perplexity=_figure(content, "perplexity", path),
+        recall=_figure(content, "recall", path),
         vocabulary=vocabulary,
         extractor=_typed(content, "extractor", dict, None, path),
         history=_typed(content, "history", list, [], path),
@@ -200,6 +255,11 @@ def _typed(content, key, kind, default, path):
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UserError(f"{path}: the checkpoint's {key!r} is {_described(value)}, which makes no sense there")
     return value
+
+
+def _figure(content, key, path):
+    value = _typed(content, key, (int, float), None, path)
+    return None if value is None else float(value)
 
 
 def _checked_model(model, path):
@@ -234,21 +294,49 @@ def _captioner_options(params, model, path):
     given = {"generator": "lstm", **sizes, **{key: value for key, value in params.items() if value is not None}}
     if not isinstance(given["generator"], str) or given["generator"] not in GENERATORS:
         raise UserError(f"{path}: generator {given['generator']!r:.50} is unknown; there are {', '.join(GENERATORS)}")
-    for field in dataclasses.fields(CaptionerOptions):
-        value = given.get(field.name, field.default)
-        if not isinstance(value, str if field.type in (str, "str") else (int, float)):
-            raise UserError(f"{path}: option {field.name} is {value!r:.50}, which makes no sense")
+    _check_types(CaptionerOptions, given, path)
     options = CaptionerOptions.of(given)
     for name, size in sizes.items():
         if getattr(options, name) != size:
             raise UserError(f"{path}: its options say {name} {getattr(options, name)}, its arrays {size}")
     check_parameters(options, model, path)
-    surplus = set(model) - set(parameter_shapes(options, len(model["We"]), len(model["Ws"])))
-    if surplus:
-        raise UserError(
-            f"{path}: the model has arrays that an {options.generator} captioner has not: {', '.join(sorted(surplus))}"
-        )
+    shapes = parameter_shapes(options, len(model["We"]), len(model["Ws"]))
+    _check_surplus(model, shapes, f"an {options.generator} captioner", path)
     return options
+
+
+def _aligner_options(params, model, path):
+    """The options that define an aligner."""
+    from neuraltalk.layers.alignment_score import WORD_SCORES
+    from neuraltalk.models.aligner import AlignerOptions, check_parameters, parameter_shapes
+
+    for name in ("Wm", "Ww"):
+        if name not in model:
+            raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
+    _check_types(AlignerOptions, params, path)
+    options = AlignerOptions.of(params)
+    if options.score not in WORD_SCORES:
+        raise UserError(f"{path}: score {options.score!r:.50} is unknown; there are {', '.join(WORD_SCORES)}")
+    check_parameters(options, model, path)
+    _check_surplus(model, parameter_shapes(options, len(model["Wm"]), len(model["Ww"])), "an aligner", path)
+    return options
+
+
+READERS = {"captioner": ("Ws", _captioner_options), "alignment": ("Ww", _aligner_options)}  # its word vectors, its options
+
+
+def _check_types(record, given, path):
+    """The entries of `given` have the types that the record asks for."""
+    for field in dataclasses.fields(record):
+        value = given.get(field.name, field.default)
+        if not isinstance(value, str if field.type in (str, "str") else (int, float)):
+            raise UserError(f"{path}: option {field.name} is {value!r:.50}, which makes no sense")
+
+
+def _check_surplus(model, shapes, what, path):
+    surplus = set(model) - set(shapes)
+    if surplus:
+        raise UserError(f"{path}: the model has arrays that {what} has not: {', '.join(sorted(surplus))}")
 
 
 def _vocabulary(content, size, path):

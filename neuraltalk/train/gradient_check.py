@@ -122,15 +122,33 @@ def check_parameters(make, seed, tries):
     raise RuntimeError(f"a nudge crossed a kink with each of {tries} seeds")
 
 
-def run(options, stream):
-    """Print the check of the model that the training options describe, for a person to read; True if it passed."""
+def check_captioner_of(options):
+    """Check the captioner that training options describe -> (results, seed), what it is, its dropout for people."""
     from neuraltalk.models.captioner import GENERATORS, CaptionerOptions
 
     options = CaptionerOptions.of(options)
     GENERATORS[options.generator].check_sizes(options)
-    results, seed = check_model(options)
-    print(f"Gradient check of the {options.generator} captioner at toy size: every coordinate of every parameter, float64,\n"
-          f"dropout {options.drop_prob_encoder:g} / {options.drop_prob_decoder:g} with frozen masks, seed {seed}. Error = |analytic - numeric| / "
+    dropout = f"{options.drop_prob_encoder:g} / {options.drop_prob_decoder:g}"
+    return check_model(options), f"{options.generator} captioner", dropout
+
+
+def check_aligner_of(options):
+    """Likewise the aligner."""
+    from neuraltalk.models.aligner import AlignerOptions
+
+    options = AlignerOptions.of(options)
+    dropout = f"{options.drop_prob_region:g} / {options.drop_prob_word:g} / {options.drop_prob_sentence:g}"
+    return check_aligner(options), f"aligner (score {options.score})", dropout
+
+
+CHECKS = {"captioner": check_captioner_of, "alignment": check_aligner_of}
+
+
+def run(options, stream):
+    """Print the check of the model that the training options describe, for a person to read; True if it passed."""
+    (results, seed), what, dropout = CHECKS[getattr(options, "model", "captioner")](options)
+    print(f"Gradient check of the {what} at toy size: every coordinate of every parameter, float64,\n"
+          f"dropout {dropout} with frozen masks, seed {seed}. Error = |analytic - numeric| / "
           f"max({FLOOR:g}, |analytic| + |numeric|).\n", file=stream)
     print(f"{'parameter':<10} {'shape':<10} {'worst at':<10} {'analytic':>14} {'numeric':>14} {'error':>9}", file=stream)
     passed = True

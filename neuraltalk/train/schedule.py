@@ -14,8 +14,8 @@ class Schedule(NamedTuple):
     all: int
 
     @classmethod
-    def of(cls, options, pairs):
-        per_epoch = max(1, pairs // options.batch_size)
+    def of(cls, options, pairs, batch_size):
+        per_epoch = max(1, pairs // batch_size)
         per_evaluation = max(1, int(per_epoch * options.eval_period))
         return cls(per_epoch, per_evaluation, max(1, round(options.max_epochs * per_epoch)))
 

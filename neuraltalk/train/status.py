@@ -9,6 +9,7 @@
                   "train_ppl2": perplexity of the last batch, "smooth_train_ppl2": its moving average,
                   "val_ppl2": the last one on the validation split, -1 before the first}, ...]}
 
+(an aligner's: train_cost, smooth_train_cost and val_recall, the mean of R@10, 0..1)
 and beside them "state" ("training", "finished", "interrupted" or "stopped") and "checkpoint", the best file (null
 before the first). A number that isn't finite becomes null: JSON has none. An entry is added at the start, once a
 minute, at every evaluation and at the end; the file is always whole.
@@ -28,9 +29,10 @@ PERIOD = 60.0  # seconds between entries
 class StatusFile:
     """Collects the history and writes it."""
 
-    def __init__(self, folder, run_name, params):
+    def __init__(self, folder, run_name, params, names):
         host = platform.node().split(".")[0] or "localhost"
         self.path = pathlib.Path(folder) / f"{host}_{run_name}_status.json"
+        self.names = names  # of the three figures of an entry
         self.content = {"params": dict(params), "history": [], "state": "training", "checkpoint": None}
         self.written = -math.inf
 
@@ -38,17 +40,18 @@ class StatusFile:
         """Whether the last entry is old enough for a new one."""
         return time.monotonic() - self.written >= PERIOD
 
-    def add(self, it, max_iters, epoch, max_epochs, seconds, train_ppl2, smooth_train_ppl2, val_ppl2):
-        """Append an entry and write the file. val_ppl2 None: not evaluated yet."""
+    def add(self, it, max_iters, epoch, max_epochs, seconds, train, smooth_train, val):
+        """Append an entry and write the file. val None: not evaluated yet."""
+        train_name, smooth_name, val_name = self.names
         self.content["history"].append(
             {
                 "time": datetime.datetime.now().isoformat(timespec="seconds"),
                 "iter": [it, max_iters],
                 "epoch": [epoch, max_epochs],
                 "time_per_batch": _finite(seconds),
-                "smooth_train_ppl2": _finite(smooth_train_ppl2),
-                "val_ppl2": -1 if val_ppl2 is None else _finite(val_ppl2),
-                "train_ppl2": _finite(train_ppl2),
+                smooth_name: _finite(smooth_train),
+                val_name: -1 if val is None else _finite(val),
+                train_name: _finite(train),
             }
         )
         self.write()

@@ -1,7 +1,9 @@
 """The training loop: draw a batch, take a step, and now and then evaluate on the validation split and save.
 
-    it       iterations done               ppl2     perplexity, 2 ** (bits per word)
+    it       iterations done               figure   what is followed or selected by: perplexity, cost, R@10
     epoch    it / iterations an epoch      average  moving average of the weights (--average_decay), or None
+
+One loop for both models; what differs between them is in tasks.py.
 
 A run can be interrupted after any iteration, by a key or by a power cut, and continues to the bit: everything that the
 next iteration depends on is in `Trainer.state`, which the last checkpoint holds. Clocks decide only when to save.
@@ -13,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuraltalk.data.batches import PairSampler, make_batch
 from neuraltalk.errors import UserError
 from neuraltalk.train import checkpoint as checkpoints
-from neuraltalk.train.cost_watch import CostWatch, smoothed
+from neuraltalk.train.cost_watch import CostWatch
 from neuraltalk.train.interruption import interruption
-from neuraltalk.train.perplexity import from_log_likelihood, perplexity
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.solver import Solver
+from neuraltalk.train.tally import Tally
+from neuraltalk.train.tasks import TASKS
 
 SAVE_PERIOD = 600.0  # seconds between saves where evaluations are rarer
 
@@ -28,7 +30,7 @@ SAVE_PERIOD = 600.0  # seconds between saves where evaluations are rarer
 class TrainingData(NamedTuple):
     """What is trained on."""
 
-    features: object  # data.features.Features, or anything with rows()
+    features: object  # Features, or anything with rows(); for an aligner Regions, or anything with of()
     vocabulary: object
     train_pairs: list  # (imgid, word numbers)
     val_pairs: list
@@ -39,7 +41,7 @@ class Step(NamedTuple):
     """One iteration, for those who watch."""
 
     cost: float
-    train_ppl2: float
+    figure: float  # that of the batch which is followed in training
     learning_rate: float
     seconds: float
     sentences: int
@@ -55,7 +57,7 @@ class Watcher:
         """An iteration is done."""
 
     def evaluating(self, trainer, done, total):
-        """`done` of `total` validation sentences are through."""
+        """`done` of `total` parts of the validation are through."""
 
     def evaluated(self, trainer, entry, improved):
         """`entry` was added to the history; improved: it was the best so far and is saved in trainer.best_file."""
@@ -65,31 +67,31 @@ class Watcher:
 
 
 class Trainer:
-    """A run. `options` has the attributes of cli.options.TrainingOptions; `best_file` is where the best model goes.
+    """A run. `options` is one of cli.records' records, for the kind of `model`; `best_file` is where the best model goes.
 
     Call run() to train; `restore` beforehand continues an earlier run.
     """
 
-    def __init__(self, captioner, options, data, best_file, watcher=None):
-        self.captioner, self.options, self.data = captioner, options, data
+    def __init__(self, model, options, data, best_file, watcher=None):
+        self.model, self.options, self.data = model, options, data
+        self.task = TASKS[options.model](options, data)
         self.best_file, self.last_file = best_file, checkpoints.last_path(best_file)
         self.watcher = watcher or Watcher()
         self.solver = Solver(
             options.solver, options.grad_clip, options.momentum, options.decay_rate, options.smooth_eps
         )
         _, self.dropout_rng, sampler_rng = generators(options.seed)
-        self.sampler = PairSampler(len(data.train_pairs), options.batch_size, sampler_rng)
-        self.schedule = Schedule.of(options, len(data.train_pairs))
+        self.sampler = self.task.sampler(sampler_rng)
+        self.schedule = Schedule.of(options, len(data.train_pairs), self.sampler.batch_size)
         self.average = None
         if options.average_decay > 0:
-            self.average = {name: array.copy() for name, array in captioner.params.items()}
+            self.average = {name: array.copy() for name, array in model.params.items()}
         self.it = 0
         self.history = []
-        self.best_perplexity = None
+        self.best = None  # the best figure on the validation split
         self.evaluated_at = 0  # the iteration of the last evaluation
         self.cost_watch = CostWatch()
-        self.smooth_ppl2 = None
-        self.log_likelihood, self.words = 0.0, 0  # of the batches since the last evaluation
+        self.tally = Tally(self.task)
         self.sentences = 0  # seen by this process
         self.saved = time.monotonic()
 
@@ -98,14 +100,9 @@ class Trainer:
         return self.it / self.schedule.per_epoch
 
     @property
-    def val_ppl2(self):
-        """Perplexity of the last evaluation, None before the first."""
-        return self.history[-1]["val_ppl2"] if self.history else None
-
-    @property
-    def train_ppl2(self):
-        """Perplexity of the batches since the last evaluation, each with the weights of its time and dropout on."""
-        return from_log_likelihood(self.log_likelihood, self.words)
+    def val_figure(self):
+        """The figure of the last evaluation, None before the first."""
+        return self.history[-1][self.task.names[-1]] if self.history else None
 
     # ---- the loop
 
@@ -113,7 +110,7 @@ class Trainer:
         """Train until max_epochs or an interruption (Ctrl-C or a termination signal; the iteration is finished first).
 
         Returns "finished" or "interrupted"; the last checkpoint is written in either case. Raises UserError when the
-        cost isn't a number any more or explodes, and when validation perplexity misses min_ppl_or_abort.
+        cost isn't a number any more or explodes, and when the task gives the run up.
         """
         state = "stopped"
         with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
@@ -145,46 +142,42 @@ class Trainer:
         """One iteration -> Step."""
         began = time.monotonic()
         pairs = [self.data.train_pairs[k] for k in self.sampler.draw().tolist()]
-        loss = self.captioner.loss(make_batch(self.data.features, pairs), self.dropout_rng)
+        loss = self.model.loss(self.task.batch(pairs), self.dropout_rng)
         fault = self.cost_watch.fault(loss.total_cost)
         if fault:
             self._stop(fault)
         rate = learning_rate_at(self.it, self.schedule.all, self.options)
-        self.solver.step(self.captioner.params, loss.grads, rate)
+        self.solver.step(self.task.trained(self.model), loss.grads, rate)
         self.it += 1
         if self.average is not None:
             self._update_average()
-        self.log_likelihood += loss.log_likelihood
-        self.words += loss.words
         self.sentences += len(pairs)
-        train_ppl2 = from_log_likelihood(loss.log_likelihood, loss.words)
-        self.smooth_ppl2 = smoothed(self.smooth_ppl2, train_ppl2)
-        return Step(loss.total_cost, train_ppl2, rate, time.monotonic() - began, len(pairs))
+        return Step(loss.total_cost, self.tally.add(loss), rate, time.monotonic() - began, len(pairs))
 
     def _update_average(self):
         """average += (1 - decay) * (weights - average); young averages forget their random start faster."""
         decay = min(self.options.average_decay, (1 + self.it) / (10 + self.it))
-        for name, weights in self.captioner.params.items():
+        for name, weights in self.model.params.items():
             difference = weights - self.average[name]
             difference *= weights.dtype.type(1 - decay)
             self.average[name] += difference
 
     def _check_weights(self):
         """Nothing that isn't finite is ever saved: the files of before stay."""
-        for name, array in self.captioner.params.items():
+        for name, array in self.model.params.items():
             if not np.isfinite(array).all():
                 self._stop(f"weights of {name} are not finite any more")
 
     def _stop(self, reason):
         kept = (
             f"the best checkpoint so far is {self.best_file}"
-            if self.best_perplexity is not None
+            if self.best is not None
             else "nothing was worth saving"
         )
         raise UserError(
             f"training stopped at iteration {self.it}, epoch {self.epoch:.2f}: {reason}; {kept}. Try a lower "
             f"--learning_rate (it is {self.options.learning_rate:g}) or --grad_clip (it is "
-            f"{self.options.grad_clip:g}), and python driver.py --do_grad_check 1 after changes to the code"
+            f"{self.options.grad_clip:g}), and {self.task.check} after changes to the code"
         )
 
     # ---- evaluation
@@ -193,55 +186,45 @@ class Trainer:
         due = self.it % self.schedule.per_evaluation == 0 or self.it >= self.schedule.all
         return due and self.evaluated_at != self.it
 
-    def evaluated_captioner(self):
+    def evaluated_model(self):
         """The model with the weights that are evaluated and saved: the averaged ones if there are any."""
-        return self.captioner if self.average is None else type(self.captioner)(self.captioner.options, self.average)
+        return self.model if self.average is None else type(self.model)(self.model.options, self.average)
 
     def _evaluate(self, interrupted):
         """Evaluate, note it in the history, save. False if an interruption came first: then nothing has changed."""
-        total = len(self.data.val_pairs)
 
-        def watch(done):
+        def watch(done, total):
             if interrupted:
                 raise _Interrupted
             self.watcher.evaluating(self, done, total)
 
         try:
-            val_ppl2 = perplexity(
-                self.evaluated_captioner(), self.data.features, self.data.val_pairs, self.options.eval_batch_size, watch
-            ).perplexity
+            value = self.task.validate(self.evaluated_model(), watch)
         except _Interrupted:
             return False
-        if math.isnan(val_ppl2):
-            self._stop("the validation perplexity is not a number")
+        if math.isnan(value):
+            self._stop(f"the validation {self.task.figure} is not a number")
         self._check_weights()
         entry = {
             "it": self.it,
             "epoch": self.epoch,
-            "train_ppl2": self.train_ppl2,
-            "smooth_train_ppl2": self.smooth_ppl2,
-            "val_ppl2": val_ppl2,
+            **dict(zip(self.task.names, (self.tally.figure, self.tally.smooth, value))),
             "learning_rate": learning_rate_at(self.it, self.schedule.all, self.options),
         }
         self.history.append(entry)
         self.evaluated_at = self.it
-        self.log_likelihood, self.words = 0.0, 0
-        threshold, abort_above = self.options.write_checkpoint_ppl_threshold, self.options.min_ppl_or_abort
-        improved = (self.best_perplexity is None or val_ppl2 < self.best_perplexity) and (
-            threshold < 0 or val_ppl2 < threshold
-        )
+        self.tally.start_anew()
+        improved = self.task.improves(value, self.best)
         if improved:
-            if self.best_perplexity is None:
+            if self.best is None:
                 checkpoints.keep_previous(self.best_file)
-            self.best_perplexity = val_ppl2
+            self.best = value
             checkpoints.save_checkpoint(self.best_file, self.content(training=None))
         self.save_last()
         self.watcher.evaluated(self, entry, improved)
-        if 0 < abort_above < val_ppl2:
-            raise UserError(
-                f"training stopped at epoch {self.epoch:.2f}: validation perplexity {val_ppl2:.2f} is above "
-                f"--min_ppl_or_abort {abort_above:g}"
-            )
+        reason = self.task.hopeless(value)
+        if reason:
+            raise UserError(f"training stopped at epoch {self.epoch:.2f}: {reason}")
         return True
 
     # ---- saving and resuming
@@ -251,9 +234,9 @@ class Trainer:
         return {
             "it": self.it,
             "epoch": self.epoch,
-            "model": self.evaluated_captioner().params,
+            "model": self.evaluated_model().params,
             "params": vars(self.options),
-            "perplexity": self.val_ppl2,
+            self.task.figure: self.val_figure,
             "wordtoix": self.data.vocabulary.wordtoix,
             "ixtoword": self.data.vocabulary.ixtoword,
             "log_frequencies": self.data.vocabulary.log_frequencies,
@@ -265,14 +248,14 @@ class Trainer:
     def state(self):
         """Everything that the next iteration depends on, beside what a checkpoint has anyway."""
         return {
-            "weights": None if self.average is None else self.captioner.params,  # `model` has them otherwise
+            "weights": None if self.average is None else self.model.params,  # `model` has them otherwise
             "solver": self.solver.state(),
             "random": self.dropout_rng.bit_generator.state,
             "sampler": self.sampler.state(),
-            "best_perplexity": self.best_perplexity,
+            f"best_{self.task.figure}": self.best,
             "evaluated_at": self.evaluated_at,
             "cost": self.cost_watch.state(),
-            "perplexity": [self.smooth_ppl2, self.log_likelihood, self.words],
+            self.task.followed: self.tally.state(),
         }
 
     def save_last(self):
@@ -294,23 +277,23 @@ class Trainer:
             )
         try:
             weights = checkpoint.model if state["weights"] is None else state["weights"]
-            _copy_weights(weights, self.captioner.params)
+            _copy_weights(weights, self.model.params)
             if self.average is not None:
                 _copy_weights(checkpoint.model, self.average)
-            _check_memory(state["solver"], self.captioner.params, self.options.solver)
+            _check_memory(state["solver"], self.model.params, self.options.solver)
             self.solver.restore(state["solver"])
             self.dropout_rng.bit_generator.state = state["random"]
             self.sampler.restore(state["sampler"])
             position = self.sampler.position
             if not 0 <= position <= self.sampler.pairs_count or type(position + self.sampler.passes) is not int:
                 raise ValueError("its sampler is nowhere in the data set")
-            self.best_perplexity, self.evaluated_at = _numbers([state["best_perplexity"], state["evaluated_at"]])
+            self.best, self.evaluated_at = _numbers([state[f"best_{self.task.figure}"], state["evaluated_at"]])
             self.cost_watch.restore(_numbers(state["cost"]))
-            self.smooth_ppl2, self.log_likelihood, self.words = _numbers(state["perplexity"])
+            self.tally.restore(_numbers(state[self.task.followed]))
             self.it = checkpoint.it
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
             if self.history:
-                self.history[-1]["val_ppl2"] + 0.0  # the one that is used
+                self.val_figure + 0.0  # the one that is used
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
             reason = " ".join(str(fault).split())[:120]
             raise UserError(
@@ -354,10 +337,10 @@ def _check_memory(state, params, rule):
             raise ValueError(f"solver array {key!r:.50} doesn't fit the weights")
 
 
-def initialise_from(captioner, checkpoint, vocabulary):
-    """Copy the weights of `checkpoint` into a new captioner (--init_model_from).
+def initialise_from(model, checkpoint, vocabulary):
+    """Copy the weights of `checkpoint` into a new model (--init_model_from).
 
-    Raises UserError if it knows other words, or has other sizes or another generator.
+    Raises UserError if it knows other words, has other sizes, or is of another kind.
     """
     name = checkpoint.path
     if checkpoint.vocabulary.words != vocabulary.words:
@@ -366,9 +349,10 @@ def initialise_from(captioner, checkpoint, vocabulary):
             f"{len(vocabulary)}: its word vectors would mean other words; use the data set and "
             "--word_count_threshold that it was trained with"
         )
-    if checkpoint.options.generator != captioner.options.generator:
-        raise UserError(f"{name}: holds --generator {checkpoint.options.generator}, not {captioner.options.generator}")
+    own, wanted = checkpoints.kind_of(checkpoint.options), checkpoints.kind_of(model.options)
+    if own != wanted:
+        raise UserError(f"{name}: holds {own}, not {wanted.split()[-1]}")
     try:
-        _copy_weights(checkpoint.model, captioner.params)
+        _copy_weights(checkpoint.model, model.params)
     except ValueError as fault:
         raise UserError(f"{name}: doesn't fit this model: {fault}; set the sizes that it was trained with") from None

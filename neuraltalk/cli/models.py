@@ -1,0 +1,129 @@
+"""The two models as the training command meets them: what they read, how they begin, what is said about them."""
+
+import numpy as np
+
+from neuraltalk.cli import console
+from neuraltalk.errors import UserError
+
+SAMPLE = 200  # training images by whose regions the size of the features is judged
+
+
+class CaptionerKind:
+    """The captioner: whole images."""
+
+    features_of = "an image"
+    next_step = "caption pictures and score the model"
+    next_commands = (
+        ("python predict_on_images.py", "neuraltalk predict", ""),
+        ("python eval_sentence_predictions.py", "neuraltalk eval", ""),
+    )
+
+    @staticmethod
+    def check(options):
+        """Refuse options that don't go together."""
+        from neuraltalk.models.captioner import GENERATORS
+
+        GENERATORS[options.generator].check_sizes(options)
+
+    @staticmethod
+    def open_features(folder, dataset):
+        """What a data set's folder has for this model, checked."""
+        from neuraltalk.data.features import check_features, open_features
+
+        progress = console.counted("converting features", "image")
+        features = open_features(folder, images=len(dataset.images), progress=progress)
+        check_features(features, dataset)
+        return features
+
+    @staticmethod
+    def initialise(options, data, rng):
+        """A new model for a TrainingData."""
+        from neuraltalk.models.captioner import Captioner, CaptionerOptions
+
+        log_frequencies = data.vocabulary.log_frequencies
+        return Captioner.initialise(CaptionerOptions.of(options), data.features.dimension, log_frequencies, rng, options.dtype)
+
+    @staticmethod
+    def describe(options):
+        """Its sizes, for people; also of a checkpoint's CaptionerOptions."""
+        return (
+            f"{options.generator}, sizes image {options.image_encoding_size}, word {options.word_encoding_size}, "
+            f"hidden {options.hidden_size}"
+        )
+
+
+class AlignerKind:
+    """The aligner: images as sets of regions."""
+
+    features_of = "a region"
+    next_step = "score the model and ask it for pictures"
+    next_commands = (
+        ("python eval_sentence_predictions.py", "neuraltalk eval", ""),
+        ("", "neuraltalk search", ' "a dog runs"'),
+    )
+
+    @staticmethod
+    def check(options):
+        pass
+
+    @staticmethod
+    def open_features(folder, dataset):
+        from neuraltalk.data.regions import check_regions, open_regions
+
+        regions = open_regions(folder, len(dataset.images), console.counted("converting features", "region"))
+        check_regions(regions, dataset)
+        return regions
+
+    @staticmethod
+    def initialise(options, data, rng):
+        from neuraltalk.models.aligner import Aligner, AlignerOptions
+
+        vectors = None
+        if options.word_vectors:
+            vectors = read_vectors(options, data.vocabulary, rng)
+        return Aligner.initialise(
+            AlignerOptions.of(options),
+            data.features.dimension,
+            len(data.vocabulary),
+            rng,
+            options.dtype,
+            vectors,
+            region_scale(data),
+        )
+
+    @staticmethod
+    def describe(options):
+        return (
+            f"aligner, sizes embedding {options.embedding_size}, word {options.word_encoding_size}, hidden "
+            f"{options.hidden_size}, score {options.score}"
+        )
+
+
+KINDS = {"captioner": CaptionerKind, "alignment": AlignerKind}
+
+
+def region_scale(data):
+    """The root mean square of the numbers in the region features, by images spread over the training split."""
+    imgids = sorted({imgid for imgid, _ in data.train_pairs})
+    features = data.features.of(imgids[:: max(1, len(imgids) // SAMPLE)]).features
+    scale = float(np.sqrt(np.mean(np.square(features, dtype=np.float64))))
+    if not scale > 0:
+        raise UserError(f"{data.features.path}: all features of the training images are 0; extract them again")
+    return scale
+
+
+def read_vectors(options, vocabulary, rng):
+    """The word vectors of --word_vectors (V, E), of root mean square 1; a word that the file lacks has a random one."""
+    from neuraltalk.data.word_vectors import read_word_vectors
+
+    vectors, found = read_word_vectors(options.word_vectors, vocabulary)
+    if vectors.shape[1] != options.word_encoding_size:
+        raise UserError(
+            f"{options.word_vectors}: its vectors have {vectors.shape[1]} numbers; set --word_encoding_size {vectors.shape[1]} "
+            f"(it is {options.word_encoding_size})"
+        )
+    vectors = vectors / max(float(np.sqrt(np.mean(np.square(vectors[found])))), 1e-12)
+    vectors[~found] = rng.standard_normal((np.count_nonzero(~found), vectors.shape[1]))
+    counts = f"{np.count_nonzero(found):,} of {len(vocabulary) - 1:,}"
+    console.say(f"vectors     {options.word_vectors}: of {counts} words; random for the others")
+    return vectors
