@@ -76,8 +76,8 @@ def rectified_affine(rng, dtype):
 
 
 def brnn(rng, dtype):
-    a = {"e": weights(rng, M, 5), "Wf": weights(rng, 5, 5), "bf": weights(rng, 1, 5), "Wb": weights(rng, 5, 5), "bb": weights(rng, 1, 5)}
-    a = {k: v.astype(dtype) for k, v in a.items()}
+    shapes = {"e": (M, 5), "Wf": (5, 5), "bf": (1, 5), "Wb": (5, 5), "bb": (1, 5)}
+    a = {name: weights(rng, *shape).astype(dtype) for name, shape in shapes.items()}
     return a, lambda: brnn_forward(a["e"], SIZES, *list(a.values())[1:]), lambda dh, c: dict(zip(a, brnn_backward(dh, c)))
 
 
@@ -100,13 +100,14 @@ def sentence_sum(normalise):
         """Five sentences, the last without words."""
         a = {"w": weights(rng, 3, M).astype(dtype)}
         lengths = np.array([4, 3, 3, 1, 0])
-        return a, lambda: sentence_sum_forward(a["w"], SIZES, lengths, normalise), lambda dS, c: {"w": sentence_sum_backward(dS, c)}
+        return (a, lambda: sentence_sum_forward(a["w"], SIZES, lengths, normalise),
+                lambda dS, c: {"w": sentence_sum_backward(dS, c)})
     return case
 
 
 CASES = {"affine": affine, "relu": relu, "dropout": dropout, "embedding": embedding, "lstm": lstm(False), "lstm tanh": lstm(True),
-         "rnn": rnn, "rectified affine": rectified_affine, "brnn": brnn, "best region": word_scores("max"), "positive regions": word_scores("sum"),
-         "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
+         "rnn": rnn, "rectified affine": rectified_affine, "brnn": brnn,
+         "best region": word_scores("max"), "positive regions": word_scores("sum"), "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
 
 
 @pytest.fixture(params=["kernels", "numpy"], autouse=True)
