@@ -107,7 +107,8 @@ def sentence_sum(normalise):
 
 CASES = {"affine": affine, "relu": relu, "dropout": dropout, "embedding": embedding, "lstm": lstm(False), "lstm tanh": lstm(True),
          "rnn": rnn, "rectified affine": rectified_affine, "brnn": brnn,
-         "best region": word_scores("max"), "positive regions": word_scores("sum"), "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
+         "best region": word_scores("max"), "positive regions": word_scores("sum"),
+         "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
 
 
 @pytest.fixture(params=["kernels", "numpy"], autouse=True)

@@ -45,8 +45,8 @@ def best_region_backward(dw, cache):
         ds_t = sum_k dw_kt v_(chosen_kt)        dv_i = sum of dw_kt s_t over the words t that chose i
 
     Of the R x M products only K x M were chosen, and of these only the ones count whose dw isn't 0 (whose hinge was active):
-    two sums of rows instead of two matrix products, a ninth of their time at 20 regions an image with every hinge
-    active, less with fewer.
+    two sums of rows instead of two matrix products. At 100 images of 20 regions and h = 1000 that takes a fifth of
+    their time with every hinge active, a fiftieth with one in twenty.
     """
     v, s, chosen = cache
     dv, ds = np.empty_like(v), np.empty_like(s)
