@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from neuraltalk.cli.options import TrainingOptions
+from neuraltalk.cli.records import TrainingOptions
 from neuraltalk.data.batches import make_batch
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError

@@ -1,5 +1,7 @@
 """The two models as the training command meets them: what they read, how they begin, what is said about them."""
 
+import os
+
 import numpy as np
 
 from neuraltalk.cli import console
@@ -41,7 +43,9 @@ class CaptionerKind:
         from neuraltalk.models.captioner import Captioner, CaptionerOptions
 
         log_frequencies = data.vocabulary.log_frequencies
-        return Captioner.initialise(CaptionerOptions.of(options), data.features.dimension, log_frequencies, rng, options.dtype)
+        return Captioner.initialise(
+            CaptionerOptions.of(options), data.features.dimension, log_frequencies, rng, options.dtype
+        )
 
     @staticmethod
     def describe(options):
@@ -64,7 +68,8 @@ class AlignerKind:
 
     @staticmethod
     def check(options):
-        pass
+        if options.word_vectors and not os.path.isfile(options.word_vectors):
+            raise UserError(f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or none")
 
     @staticmethod
     def open_features(folder, dataset):
