@@ -9,20 +9,32 @@ from neuraltalk.data.scenes import world
 from neuraltalk.data.scenes.poses import joints
 from neuraltalk.data.scenes.world import SETTINGS
 
-RIDES = {"beach": ("bike", "horse"), "street": ("bike", "skateboard"), "snow": ("sled", "horse"),
-         "park": ("bike", "horse", "skateboard")}
-SEATS = {"beach": "bench", "street": "bench", "snow": "bench", "park": "bench", "room": "chair"}
-HELD = {"beach": ("balloon", "umbrella", "ball"), "street": ("balloon", "umbrella"), "snow": ("balloon", "umbrella"),
-        "park": ("balloon", "umbrella", "ball"), "room": ("balloon", "ball")}
-BESIDE = {"beach": ("dog", "ball", "bench", "bike", "horse", "man", "woman", "boy", "girl"),
-          "street": ("dog", "cat", "bike", "car", "bench", "tree", "man", "woman", "boy", "girl"),
-          "snow": ("dog", "snowman", "bench", "sled", "car", "man", "woman", "boy", "girl"),
-          "park": ("dog", "cat", "tree", "bench", "bike", "ball", "horse", "man", "woman", "boy", "girl"),
-          "room": ("dog", "cat", "chair", "ball", "man", "woman", "boy", "girl")}
-BEHIND = {"beach": ("bench", "horse"), "street": ("car", "bus", "tree"), "snow": ("snowman", "car"), "park": ("tree", "bench"),
+# What happens where, with weights: a setting has its habits.
+EVENTS = {
+    "beach": {"ride": 2, "hold": 2, "fly": 2, "throw": 2, "perch": 1, "animal": 1, "chase": 1.5, "vehicle": 1.5, "alone": 1,
+              "pair": 1},
+    "street": {"ride": 3, "hold": 2.5, "walk": 2, "vehicle": 2.5, "alone": 1, "animal": 0.7, "pair": 1, "sit": 1},
+    "snow": {"ride": 3, "throw": 1.5, "walk": 1.5, "animal": 1.5, "chase": 1.5, "alone": 1, "pair": 1, "hold": 1},
+    "park": {"ride": 2, "kick": 2.5, "sit": 2, "hold": 1.5, "perch": 1.5, "animal": 1, "chase": 1, "pair": 1, "walk": 1},
+    "room": {"hold": 2.5, "sit": 2.5, "perch": 1.5, "animal": 1.5, "alone": 1, "pair": 1, "chase": 1},
+}
+RIDES = {"beach": ("horse",), "street": ("bike", "skateboard"), "snow": ("sled",), "park": ("bike",)}
+SEATS = {"beach": "bench", "street": "bench", "park": "bench", "room": "chair"}
+HELD = {"beach": ("umbrella", "ball"), "street": ("umbrella", "balloon"), "snow": ("umbrella",), "park": ("balloon",),
+        "room": ("balloon", "ball")}
+ANIMALS = {"beach": ("dog", "horse"), "street": ("cat",), "snow": ("dog", "horse"), "park": ("dog", "horse"),
+           "room": ("cat", "dog")}
+PREY = {"beach": ("ball", "bird"), "snow": ("ball",), "park": ("ball", "cat"), "room": ("ball", "cat")}
+PERCHED = {"beach": ("bird",), "park": ("bird", "cat"), "room": ("cat",)}
+VEHICLES = {"street": ("car", "car", "bus"), "beach": ("boat",)}
+PAIRS = {"beach": ("bird", "ball"), "street": ("cat", "car"), "snow": ("dog", "horse"), "park": ("dog", "bird"),
+         "room": ("cat", "balloon")}
+BESIDE = {"beach": ("dog", "ball", "person"), "street": ("car", "tree", "person"), "snow": ("dog", "snowman", "person"),
+          "park": ("dog", "tree", "bench", "person"), "room": ("dog", "cat", "chair", "person")}
+BEHIND = {"beach": ("bench",), "street": ("car", "bus", "tree"), "snow": ("snowman",), "park": ("tree", "bench"),
           "room": ("chair",)}
-ABOVE = {"beach": ("bird", "kite"), "street": ("bird", "balloon"), "snow": ("bird",), "park": ("bird", "kite", "balloon"),
-         "room": ("balloon",)}
+ABOVE = {"beach": ("bird",), "street": ("bird",), "snow": ("bird",), "park": ("bird", "balloon"), "room": ("balloon",)}
+MORE = (0.58, 0.38, 0.04)  # how often there are none, one or two things beside the event
 
 
 class NoRoom(Exception):
@@ -33,25 +45,18 @@ def compose(rng, held_out=False):
     """Invent a scene: rng (numpy Generator), whether it must hold a held-out combination, or must not -> dict (world.py)."""
     while True:
         setting = SETTINGS[rng.integers(len(SETTINGS))]
-        events = _events(setting)
-        event = rng.choice(list(events), p=np.array(list(events.values())) / sum(events.values()))
-        more = rng.choice(3, p=(.40, .48, .12))
-        for _ in range(200):  # the same idea again until it fits
+        events, weights = zip(*EVENTS[setting].items())
+        event = events[rng.choice(len(events), p=np.array(weights) / sum(weights))]
+        more = rng.choice(3, p=MORE)
+        for attempt in range(160):  # the same idea again until it fits; in the end with nothing beside it
             try:
-                scene = _Stage(rng, setting).scene(event, more)
+                scene = _Stage(rng, setting).scene(event, more if attempt < 80 else 0)
             except NoRoom:
                 continue
             if bool(scene["held_out"]) == held_out:
                 return scene
-            break
-
-
-def _events(setting):
-    """What the scene can be about, with weights."""
-    events = {"ride": 3, "hold": 3, "fly": 1.3, "kick": 1.4, "throw": 1.4, "sit": 1.7, "walk": 1.7, "alone": 2, "animal": 2,
-              "chase": 1.5, "perch": 1.2, "vehicle": 1.6, "pair": 1.8}
-    never = {"room": ("ride", "fly", "walk", "vehicle"), "park": ("vehicle",), "street": ("fly",), "snow": ("fly",)}
-    return {event: weight for event, weight in events.items() if event not in never.get(setting, ())}
+            if held_out:
+                break
 
 
 def held_out_combinations(scene):
@@ -244,13 +249,13 @@ class _Stage:
         return self.pick({"dog": ("stand", "run", "sit"), "cat": ("stand", "sit", "sleep"), "horse": ("stand", "run")}[kind])
 
     def _animal(self):
-        kind = self.pick([k for k in ("dog", "cat", "horse") if self.setting in world.KINDS[k].settings])
+        kind = self.pick(ANIMALS[self.setting])
         pose, size = self.animal_pose(kind), self.size()
         self.anchors = [self.put(kind, self.middle(.3), pose=pose, does=(pose,), faces=self.side(), size=size)]
 
     def _chase(self):
         faces, hunter = self.side(), "dog"
-        prey = self.pick([k for k in ("ball", "cat", "bird") if self.setting in world.KINDS[k].settings], None)
+        prey = self.pick(PREY[self.setting])
         x = .5 - faces * self.rng.uniform(.12, .20)
         first = self.put(hunter, x, pose="run", does=("run",), faces=faces)
         x += faces * (.18 + world.KINDS[prey].width / 2 + self.rng.uniform(.01, .05))
@@ -267,7 +272,7 @@ class _Stage:
     def _perch(self):
         """A cat or a bird on a seat."""
         faces, kind = self.side(), SEATS[self.setting]
-        animal = "cat" if kind == "chair" else self.pick(("bird", "cat") if self.setting in ("street", "park") else ("bird",))
+        animal = self.pick(PERCHED[self.setting])
         width, height = (.52, .28) if kind == "bench" else (.34, .46)
         seat = self.put(kind, self.middle(.26), width=width, height=height, faces=faces)
         x, bottom, _, height = self.things[seat]["place"]
@@ -282,13 +287,12 @@ class _Stage:
         if self.setting == "beach":
             self.boat(main=True)
             return
-        kind = self.pick([k for k in ("car", "bus") if self.setting in world.KINDS[k].settings])
+        kind = self.pick(VEHICLES[self.setting])
         size = self.size() if kind == "car" else None
         self.anchors = [self.put(kind, self.middle(.31), does=("park",), faces=self.side(), size=size)]
 
     def _pair(self):
-        kinds = ("dog", "cat", "horse", "ball", "bird", "balloon", "car", *world.PEOPLE)
-        kind = self.pick([kind for kind in kinds if self.setting in world.KINDS[kind].settings])
+        kind = self.pick((*PAIRS[self.setting], self.pick(world.PEOPLE)))
         width = min(world.KINDS[kind].width, .40)
         colour = self.colour(kind)
         other = colour if self.rng.random() < .6 else self.colour(kind)
@@ -342,6 +346,8 @@ class _Stage:
     def one_more(self):
         where = self.pick(("beside", "behind", "above"), (.66, .16, .18))
         kind = self.pick({"beside": BESIDE, "behind": BEHIND, "above": ABOVE}[where][self.setting])
+        if kind == "person":
+            kind = self.pick(world.PEOPLE)
         if any(thing["kind"] == kind for thing in self.things):
             raise NoRoom
         if where == "above":

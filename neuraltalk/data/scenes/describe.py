@@ -102,7 +102,7 @@ class _Writer:
             self.say(*colours)
 
     def place(self, flying=False):
-        text = self.usual((world.OVER_PLACES if flying else world.PLACES)[self.scene["setting"]], .72)
+        text = self.usual((world.OVER_PLACES if flying else world.PLACES)[self.scene["setting"]], .8)
         if not flying and self.chance(.02):
             text = "inside" if self.scene["setting"] == "room" else "outside"
         self.say(text)

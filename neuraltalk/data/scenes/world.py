@@ -30,35 +30,31 @@ class Kind(NamedTuple):
     colours: tuple
     width: float
     height: float
-    settings: tuple
 
 
-OUTSIDE = ("beach", "street", "snow", "park")
 KINDS = {
-    "man": Kind("person", ("man", "guy"), ("men",), ("red", "blue", "green", "black"), 0.30, 0.58, SETTINGS),
-    "woman": Kind("person", ("woman", "lady"), ("women",), ("red", "yellow", "purple", "blue"), 0.30, 0.56, SETTINGS),
-    "boy": Kind("person", ("boy", "kid", "child"), ("boys", "kids"), ("red", "yellow", "green", "blue"), 0.26, 0.44, SETTINGS),
-    "girl": Kind("person", ("girl", "kid", "child"), ("girls", "kids"), ("yellow", "purple", "green", "white"), 0.26, 0.44,
-                 SETTINGS),
-    "dog": Kind("animal", ("dog", "puppy"), ("dogs", "puppies"), ("brown", "black", "white", "yellow"), 0.32, 0.25, SETTINGS),
-    "cat": Kind("animal", ("cat", "kitten"), ("cats",), ("black", "white", "yellow"), 0.26, 0.26, ("street", "park", "room")),
-    "horse": Kind("animal", ("horse", "pony"), ("horses",), ("brown", "black", "white"), 0.46, 0.40, ("beach", "snow", "park")),
-    "bird": Kind("animal", ("bird",), ("birds",), ("red", "blue", "yellow", "black"), 0.26, 0.20, OUTSIDE),
-    "car": Kind("vehicle", ("car",), ("cars",), ("red", "blue", "yellow", "green"), 0.46, 0.24, ("street", "snow")),
-    "bus": Kind("vehicle", ("bus",), ("buses",), ("red", "yellow", "blue"), 0.58, 0.34, ("street",)),
-    "boat": Kind("vehicle", ("boat", "sailboat"), ("boats",), ("red", "blue", "green"), 0.32, 0.32, ("beach",)),
-    "bike": Kind("vehicle", ("bike", "bicycle"), ("bikes",), ("red", "blue", "green", "purple"), 0.40, 0.25,
-                 ("beach", "street", "park")),
-    "skateboard": Kind("vehicle", ("skateboard",), (), ("red", "yellow", "purple"), 0.32, 0.10, ("street", "park")),
-    "sled": Kind("vehicle", ("sled",), (), ("red", "blue", "brown"), 0.38, 0.15, ("snow",)),
-    "ball": Kind("toy", ("ball",), ("balls",), ("red", "yellow", "blue", "green"), 0.20, 0.20, SETTINGS),
-    "kite": Kind("toy", ("kite",), (), ("red", "purple", "yellow", "blue"), 0.25, 0.28, ("beach", "park")),
-    "balloon": Kind("toy", ("balloon",), ("balloons",), ("red", "yellow", "purple", "green"), 0.20, 0.25, SETTINGS),
-    "umbrella": Kind("object", ("umbrella",), ("umbrellas",), ("red", "blue", "purple", "black"), 0.38, 0.34, OUTSIDE),
-    "bench": Kind("object", ("bench",), (), ("brown", "green", "white", "red"), 0.48, 0.25, OUTSIDE),
-    "chair": Kind("object", ("chair",), ("chairs",), ("red", "blue", "brown", "white"), 0.28, 0.38, ("room",)),
-    "tree": Kind("object", ("tree",), ("trees",), (None,), 0.36, 0.54, ("park", "street")),
-    "snowman": Kind("object", ("snowman",), ("snowmen",), (None,), 0.26, 0.42, ("snow",)),
+    "man": Kind("person", ("man", "guy"), ("men",), ("red", "blue", "green", "black"), 0.32, 0.62),
+    "woman": Kind("person", ("woman", "lady"), ("women",), ("red", "yellow", "purple", "blue"), 0.32, 0.60),
+    "boy": Kind("person", ("boy", "kid", "child"), ("boys", "kids"), ("red", "yellow", "green", "blue"), 0.28, 0.48),
+    "girl": Kind("person", ("girl", "kid", "child"), ("girls", "kids"), ("yellow", "purple", "green", "white"), 0.28, 0.48),
+    "dog": Kind("animal", ("dog", "puppy"), ("dogs", "puppies"), ("brown", "black", "white", "yellow"), 0.34, 0.27),
+    "cat": Kind("animal", ("cat", "kitten"), ("cats",), ("black", "white", "yellow"), 0.28, 0.28),
+    "horse": Kind("animal", ("horse", "pony"), ("horses",), ("brown", "black", "white"), 0.46, 0.40),
+    "bird": Kind("animal", ("bird",), ("birds",), ("red", "blue", "yellow"), 0.28, 0.22),
+    "car": Kind("vehicle", ("car",), ("cars",), ("red", "blue", "yellow", "green"), 0.46, 0.24),
+    "bus": Kind("vehicle", ("bus",), ("buses",), ("red", "yellow", "blue"), 0.58, 0.34),
+    "boat": Kind("vehicle", ("boat", "sailboat"), ("boats",), ("red", "blue", "green"), 0.32, 0.32),
+    "bike": Kind("vehicle", ("bike", "bicycle"), ("bikes",), ("red", "blue", "purple", "green"), 0.40, 0.25),
+    "skateboard": Kind("vehicle", ("skateboard",), (), ("red", "yellow", "purple"), 0.34, 0.11),
+    "sled": Kind("vehicle", ("sled",), (), ("red", "blue", "brown"), 0.40, 0.16),
+    "ball": Kind("toy", ("ball",), ("balls",), ("red", "yellow", "blue", "green"), 0.21, 0.21),
+    "kite": Kind("toy", ("kite",), (), ("red", "purple", "yellow"), 0.27, 0.30),
+    "balloon": Kind("toy", ("balloon",), ("balloons",), ("red", "yellow", "purple"), 0.20, 0.25),
+    "umbrella": Kind("object", ("umbrella",), ("umbrellas",), ("red", "blue", "purple", "black"), 0.40, 0.34),
+    "bench": Kind("object", ("bench",), (), ("brown", "green", "white"), 0.48, 0.25),
+    "chair": Kind("object", ("chair",), ("chairs",), ("red", "blue", "brown"), 0.30, 0.40),
+    "tree": Kind("object", ("tree",), ("trees",), (None,), 0.36, 0.56),
+    "snowman": Kind("object", ("snowman",), ("snowmen",), (None,), 0.28, 0.44),
 }
 PEOPLE = ("man", "woman", "boy", "girl")
 SIZES = {"big": 1.22, "small": 0.8}
@@ -160,7 +156,7 @@ for _table, _flying in ((PLACES, False), (OVER_PLACES, True)):
     for _setting, _texts in _table.items():
         for _text in _texts:
             PLACE_WORDS[tuple(_text.split())] = ((_setting,), _flying)
-PLACE_WORDS["outside",] = (OUTSIDE, False)
+PLACE_WORDS["outside",] = (("beach", "street", "snow", "park"), False)
 PLACE_WORDS["inside",] = (("room",), False)
 
 TIME_WORDS = {
