@@ -1,4 +1,4 @@
-"""Training an aligner by the same command: what it learns, that it resumes to the bit, its files, and whose options are whose."""
+"""Training an aligner by the same command: that it resumes to the bit, its files, and whose options are whose."""
 
 import json
 import pathlib
@@ -21,12 +21,26 @@ from neuraltalk.train.perplexity import encode_pairs
 from neuraltalk.train.retrieval import pairs_by_image, retrieve
 
 SIZES = ["--embedding_size", "12", "--word_encoding_size", "6", "--hidden_size", "8"]
-SMALL = ["--model", "alignment", "-d", "toy", *SIZES, "-b", "6", "-m", "2", "--word_count_threshold", "1", "-l", "0.003"]
+SMALL = [
+    "--model",
+    "alignment",
+    "-d",
+    "toy",
+    *SIZES,
+    "-b",
+    "6",
+    "-m",
+    "2",
+    "--word_count_threshold",
+    "1",
+    "-l",
+    "0.003",
+]
 THINGS = ["dog", "cat", "ball", "tree", "car"]
 
 
 def make_toy(folder, images=30):
-    """Pictures of two things each, in which the features of a region say which thing it shows; every fifth is a test image."""
+    """Pictures of two things each, in which the features of a region say which thing it shows; a fifth are test images."""
     rng = np.random.default_rng(7)
     records, feats, boxes, owners = [], [], [], []
     for k in range(images):
@@ -40,7 +54,9 @@ def make_toy(folder, images=30):
                 "sentences": [{"tokens": t.split(), "raw": t, "sentid": 2 * k + n} for n, t in enumerate(texts)],
             }
         )
-        thing_boxes = [[0, 0, 40, 30], [1, 1, 15, 15], [20, 10, 38, 28]][: 1 if k == 7 else 3]  # one has its whole image only
+        thing_boxes = [[0, 0, 40, 30], [1, 1, 15, 15], [20, 10, 38, 28]][
+            : 1 if k == 7 else 3
+        ]  # one has its whole image only
         for n, box in enumerate(thing_boxes):
             shown = np.eye(len(THINGS) + 1)[things[n - 1] if n else len(THINGS)] + 0.1 * rng.random(len(THINGS) + 1)
             feats.append(shown)
@@ -48,7 +64,11 @@ def make_toy(folder, images=30):
             owners.append(k)
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps({"dataset": "toy", "images": records}), encoding="utf-8")
-    arrays = {"feats": np.array(feats, np.float32).T, "boxes": np.array(boxes, np.float32).T, "image": np.array([owners])}
+    arrays = {
+        "feats": np.array(feats, np.float32).T,
+        "boxes": np.array(boxes, np.float32).T,
+        "image": np.array([owners]),
+    }
     np.savez(folder / "region_feats.npz", **arrays)
     return folder
 
@@ -131,7 +151,9 @@ def test_given_word_vectors(place, capsys):
     assert command.main(fixed) == 0
     assert "of 3 of 8 words; random for the others" in capsys.readouterr().err
     checkpoint = load_checkpoint("cv/toy_alignment_baseline.p")
-    vectors = {word: checkpoint.model["Ww"][checkpoint.vocabulary.index[word]] for word in ("dog", "cat", "and", "tree")}
+    vectors = {
+        word: checkpoint.model["Ww"][checkpoint.vocabulary.index[word]] for word in ("dog", "cat", "and", "tree")
+    }
     np.testing.assert_allclose(vectors["dog"], -2 * vectors["cat"])
     np.testing.assert_allclose(np.mean([vectors[word] ** 2 for word in ("dog", "cat", "and")]), 1)
     assert vectors["tree"].std() > 0.1
@@ -154,7 +176,10 @@ def test_starting_from_weights(place, capsys):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--generator", "rnn"], "--generator is an option of --model captioner, and this run's is alignment; leave it out"),
+        (
+            ["--generator", "rnn"],
+            "--generator is an option of --model captioner, and this run's is alignment; leave it out",
+        ),
         (["--drop_prob_encoder", "0.1"], "is an option of --model captioner"),
         (["--min_ppl_or_abort", "3"], "is an option of --model captioner"),
         (["--preset", "flickr8k"], "--preset flickr8k is not for --model alignment"),
@@ -226,7 +251,9 @@ def test_checkpoints_tell_their_kind(place):
     checkpoint = load_checkpoint("cv/toy_alignment_baseline.p")
     assert checkpoint.image_dimension == 6
     assert checkpoint.aligner(np.float64).params["Wm"].dtype == np.float64
-    with pytest.raises(UserError, match="is an alignment model, which finds sentences but writes none: use python eval_"):
+    with pytest.raises(
+        UserError, match="is an alignment model, which finds sentences but writes none: use python eval_"
+    ):
         checkpoint.captioner()
     assert newest_checkpoint("cv", "alignment").name == "toy_alignment_baseline.p"
     with pytest.raises(UserError, match="no checkpoint in cv"):

@@ -22,13 +22,13 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {self.prog} -h explains the options")
 
 
-def add_search_options(parser):
+def add_search_options(parser, title="search"):
     """The options of the search, the same wherever sentences are made."""
-    group = parser.add_argument_group("search")
+    group = parser.add_argument_group(title)
     group.add_argument(
         "-b",
         "--beam_size",
-        type=_count,
+        type=count,
         default=7,
         metavar="N",
         help="sentences in the race for each picture; 1 takes the most probable word each time, which is quicker and "
@@ -36,14 +36,14 @@ def add_search_options(parser):
     )
     group.add_argument(
         "--nbest",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="sentences to keep for each picture, at most beam_size (default: 1)",
     )
     group.add_argument(
         "--max_length",
-        type=_count,
+        type=count,
         default=20,
         metavar="WORDS",
         help="longest sentence, its end counted as a word (default: 20)",
@@ -68,7 +68,7 @@ def add_page_option(parser_or_group):
     )
 
 
-def _count(text):
+def count(text):
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 1 or more")
@@ -114,12 +114,15 @@ def open_checkpoint(path, kind=None):
     return checkpoint
 
 
-def check_features(checkpoint, features, folder):
+EXTRACT = "move the file away and the features are extracted from the pictures"
+
+
+def check_features(checkpoint, features, folder, remedy=EXTRACT):
     """Refuse features that aren't what the model was trained on: of another dimension, or made by another extractor.
 
-    features is a data.features.Features, folder where it lies; an extractor.npz there tells what made them. Equal numbers of
-    unequal kinds would give fluent sentences about nothing, so kinds must be known to be the same, or unknown on both sides
-    (as with the published VGG features).
+    features is a Features or Regions, folder where it lies, remedy what to do about foreign ones; an extractor.npz there
+    tells what made them. Equal numbers of unequal kinds would give fluent sentences about nothing, so kinds must be known to
+    be the same, or unknown on both sides (as with the published VGG features).
     """
     if features.dimension != checkpoint.image_dimension:
         raise UserError(
@@ -145,8 +148,7 @@ def check_features(checkpoint, features, folder):
         else "doesn't tell what made it (there is no extractor.npz beside it)"
     )
     raise UserError(
-        f"{features.path} {made}, and {checkpoint.path} needs its own ({own[:12]}); move the file away and the features are "
-        "extracted from the pictures"
+        f"{features.path} {made}, and {checkpoint.path} needs its own ({own[:12]}); {remedy}"
     )
 
 
@@ -227,14 +229,14 @@ def result_struct(options, checkpoint, blobs, gtppl=None):
     """The whole result in the original's schema; gtppl is the perplexity of the true sentences, where there are any."""
     known = gtppl is not None and math.isfinite(gtppl)  # JSON has no infinity
     return {
-        "params": _plain(options),
-        "checkpoint_params": _plain(checkpoint.params),
+        "params": plain(options),
+        "checkpoint_params": plain(checkpoint.params),
         "imgblobs": blobs,
         "gtppl": gtppl if known else None,
     }
 
 
-def _plain(options):
+def plain(options):
     """Options (a namespace or dict) as JSON can hold them."""
     values = options if isinstance(options, dict) else vars(options)
     return json.loads(json.dumps({str(key): value for key, value in values.items()}, default=str))

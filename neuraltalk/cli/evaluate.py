@@ -1,11 +1,12 @@
-"""`python eval_sentence_predictions.py`, `neuraltalk eval`: how good a model's sentences are."""
+"""`python eval_sentence_predictions.py`, `neuraltalk eval`: how good a model is, by the sentences that people wrote."""
 
 import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 
-MANUAL = """Describe the images of a data set's split, compare with what people wrote, print the scores.
+MANUAL = """Score a model on a data set's split: of a captioner the sentences that it writes, of an alignment model how it finds
+sentences and images by each other.
 
 After `python driver.py` a run that ends within seconds:
 
@@ -18,10 +19,15 @@ Another checkpoint, split or data set:
 
 Perplexity counts the words that the vocabulary has, and the end of each sentence. BLEU-1..4 are coco-caption's:
 over all images together, reference length the closest, brevity penalty on, in percent; words as the data set's tokens
-have them. For the embedded pictures, whose truth is known, the share of captions that are true is told as well."""
+have them. For the embedded pictures, whose truth is known, the share of captions that are true is told as well.
 
-EPILOG = """Writes result_struct.json (the original's schema) and a page of the same name, .html, into --output.
-Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
+Of an alignment model: R@1, R@5, R@10 (in how many of a hundred cases the right answer is among the first 1, 5, 10) and
+median rank, of the closest of an image's own sentences among all, and of a sentence's image among all. Where the data
+set has phrases.json, also how many phrases choose a region that overlaps theirs by half or more (IoU), and one whose
+centre lies in theirs; beside what chance, the largest box and the whole image would give."""
+
+EPILOG = """Writes result_struct.json into --output; for a captioner in the original's schema, and with a page of the same
+name, .html. Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 
 def build_parser():
@@ -55,14 +61,42 @@ def build_parser():
         "-o", "--output", default="results", metavar="FOLDER", help="where the result goes (default: results)"
     )
     captioning.add_page_option(data)
-    captioning.add_search_options(parser)
+    captioning.add_search_options(parser, "search of a captioner")
+    alignment = parser.add_argument_group("alignment model")
+    alignment.add_argument(
+        "--folds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="rank within N groups of images, in the data set's order, and give the means: 5 for the published figures "
+        "on 1000 of COCO's 5000 images (default: 1)",
+    )
     return parser
+
+
+# The options that one kind of model has and the other hasn't
+OWN = {
+    "captioner": ("beam_size", "nbest", "max_length", "length_normalization", "page_pictures"),
+    "alignment": ("folds",),
+}
+
+
+def check_own(options, parser, checkpoint):
+    """Refuse options of the other kind of model, as far as they were changed."""
+    for kind, names in OWN.items():
+        for name in names:
+            if kind != checkpoint.kind and getattr(options, name) != parser.get_default(name):
+                raise UserError(
+                    f"--{name} is an option for --model {kind}, and {checkpoint.path} is of --model {checkpoint.kind}; "
+                    "leave it out"
+                )
 
 
 @console.command
 def main(argv=None):
     """Score a model. Returns 0, or raises UserError."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    options = parser.parse_args(argv)
     captioning.check_search_options(options)
     name = pathlib.PurePath(options.result_struct_filename)
     if name.name != options.result_struct_filename or name.suffix != ".json":
@@ -70,8 +104,18 @@ def main(argv=None):
             f"--result_struct_filename {options.result_struct_filename} should be a file name with .json; its folder is --output"
         )
     checkpoint = captioning.open_checkpoint(options.checkpoint)
+    check_own(options, parser, checkpoint)
     dataset = open_dataset(options.dataset, checkpoint)
     images = choose_images(dataset, options.split, options.max_images)
+    if checkpoint.kind == "alignment":
+        from neuraltalk.cli.evaluate_alignment import evaluate
+
+        return evaluate(options, checkpoint, dataset, images, check_words(dataset, images, checkpoint))
+    return evaluate_captioner(options, checkpoint, dataset, images)
+
+
+def evaluate_captioner(options, checkpoint, dataset, images):
+    """Describe the images, print the figures, write result and page. Returns the exit code."""
     features = open_features(dataset, images, checkpoint)
     skipped = check_words(dataset, images, checkpoint)
     captioning.check_output_folder(options.output)
@@ -108,7 +152,7 @@ def main(argv=None):
     for label, value, note in rows:
         print(f"  {label:<18}{value:>8}   {note}".rstrip())
     result = captioning.result_struct(options, checkpoint, blobs, gtppl)
-    json_path = pathlib.Path(options.output) / name
+    json_path = pathlib.Path(options.output) / options.result_struct_filename
     page_path = json_path.with_suffix(".html")
     captioning.write_result(
         result,
@@ -205,7 +249,7 @@ def check_words(dataset, images, checkpoint):
         )
     if skipped > 0.2:
         console.say(
-            f"note: {100 * skipped:.0f} % of the words in {dataset.folder} are unknown to the model; its perplexity says little"
+            f"note: {100 * skipped:.0f} % of the words in {dataset.folder} are unknown to the model; its figures say little"
         )
     return skipped
 

@@ -7,9 +7,10 @@ from neuraltalk.cli import console
 
 # name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
-    "train": ("neuraltalk.cli.train", "train a captioner                      (driver.py)"),
+    "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 

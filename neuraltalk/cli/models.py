@@ -69,7 +69,9 @@ class AlignerKind:
     @staticmethod
     def check(options):
         if options.word_vectors and not os.path.isfile(options.word_vectors):
-            raise UserError(f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or none")
+            raise UserError(
+                f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or none"
+            )
 
     @staticmethod
     def open_features(folder, dataset):

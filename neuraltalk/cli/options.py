@@ -233,7 +233,7 @@ def resolve(given, saved=None):
 
     given: dict of what stood on the command line (model and preset among it); saved: `params` of the checkpoint that is
     resumed, or None.
-    Raises UserError for a value out of its bounds, for an option of another model, and for one that a resumed run can't change.
+    Raises UserError for a value out of its bounds, an option of another model, and one that a resumed run can't change.
     """
     given = {name: value for name, value in given.items() if name not in ("resume", "do_grad_check")}
     if saved is not None:
