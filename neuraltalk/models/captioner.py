@@ -23,6 +23,7 @@ from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
 from neuraltalk.layers.softmax import softmax_cross_entropy
+from neuraltalk.layers.weight_decay import weight_decay
 from neuraltalk.models import lstm_generator, rnn_generator
 
 GENERATORS = {"lstm": lstm_generator, "rnn": rnn_generator}
@@ -113,18 +114,9 @@ class Captioner:
         grads["Ws"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
         _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_mask), image_cache, need_dx=False)
 
-        reg_cost = self._regularise(grads, self.options.regc / N)
+        reg_cost = sum(weight_decay(params[name], grads[name], self.options.regc / N) for name in self.regularised())
         total = float(log_likelihood.sum())
         return Loss(reg_cost - total / N, -total / N, reg_cost, grads, total, len(targets))
-
-    def _regularise(self, grads, strength):
-        """Add strength * W to the gradient of each weight matrix W; returns the penalty strength / 2 * sum of W^2."""
-        squares = 0.0
-        for name in self.regularised():
-            W = self.params[name]
-            squares += float(np.vdot(W, W))
-            grads[name] += W.dtype.type(strength) * W
-        return strength / 2 * squares
 
     def log_likelihood(self, batch):
         """(sum of log y_t[target_t] with the natural logarithm, number of words END included), dropout off."""
