@@ -266,7 +266,7 @@ def test_build_is_complete_valid_and_repeatable(tmp_path):
             assert any(tokens[k:k + len(words)] == words for k in range(len(tokens)))
             boxes = [scene["things"][i]["box"] for i in entry["things"]] or [[0, 0, SIDE, SIDE]]
             assert entry["box"] in boxes
-    assert sum(bool(scene["held_out"]) for scene in scenes) == 2  # one test picture in five
+    assert sum(bool(scene["held_out"]) for scene in scenes) == 1  # one test picture in ten
     unseen = json.loads((first / "unseen" / "scenes.json").read_text(encoding="utf-8"))
     assert [scene["filename"] for scene in unseen] == ["unseen_00.png", "unseen_01.png"]
     assert all((first / "unseen" / scene["filename"]).is_file() for scene in unseen)

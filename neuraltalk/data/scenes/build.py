@@ -24,8 +24,8 @@ from neuraltalk.data.scenes.render import SIDE, render
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 
-TRAIN, VAL, TEST, UNSEEN = 2000, 150, 150, 20
-HELD_OUT_EVERY = 5  # one test picture in five has a combination that training never shows
+TRAIN, VAL, TEST, UNSEEN = 3000, 150, 150, 20
+HELD_OUT_EVERY = 10  # one test picture in ten has a combination that training never shows
 COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
 
 

@@ -29,12 +29,12 @@ PERCHED = {"beach": ("bird",), "park": ("bird", "cat"), "room": ("cat",)}
 VEHICLES = {"street": ("car", "car", "bus"), "beach": ("boat",)}
 PAIRS = {"beach": ("bird", "ball"), "street": ("cat", "car"), "snow": ("dog", "horse"), "park": ("dog", "bird"),
          "room": ("cat", "balloon")}
-BESIDE = {"beach": ("dog", "ball", "person"), "street": ("car", "tree", "person"), "snow": ("dog", "snowman", "person"),
-          "park": ("dog", "tree", "bench", "person"), "room": ("dog", "cat", "chair", "person")}
+BESIDE = {"beach": ("dog", "ball", "bench"), "street": ("car", "tree", "person"), "snow": ("dog", "snowman"),
+          "park": ("dog", "tree", "bench"), "room": ("dog", "cat", "person")}
 BEHIND = {"beach": ("bench",), "street": ("car", "bus", "tree"), "snow": ("snowman",), "park": ("tree", "bench"),
           "room": ("chair",)}
 ABOVE = {"beach": ("bird",), "street": ("bird",), "snow": ("bird",), "park": ("bird", "balloon"), "room": ("balloon",)}
-MORE = (0.58, 0.38, 0.04)  # how often there are none, one or two things beside the event
+MORE = (0.66, 0.34)  # how often there is nothing beside the event, or one more thing
 
 
 class NoRoom(Exception):
@@ -47,7 +47,7 @@ def compose(rng, held_out=False):
         setting = SETTINGS[rng.integers(len(SETTINGS))]
         events, weights = zip(*EVENTS[setting].items())
         event = events[rng.choice(len(events), p=np.array(weights) / sum(weights))]
-        more = rng.choice(3, p=MORE)
+        more = rng.choice(len(MORE), p=MORE)
         for attempt in range(160):  # the same idea again until it fits; in the end with nothing beside it
             try:
                 scene = _Stage(rng, setting).scene(event, more if attempt < 80 else 0)
@@ -246,7 +246,7 @@ class _Stage:
         self.anchors = [self.person(self.middle(.2), bottom=bottom, pose=pose, does=does, faces=self.side())]
 
     def animal_pose(self, kind):
-        return self.pick({"dog": ("stand", "run", "sit"), "cat": ("stand", "sit", "sleep"), "horse": ("stand", "run")}[kind])
+        return self.pick({"dog": ("run", "sit"), "cat": ("sit", "sleep"), "horse": ("stand",)}[kind])
 
     def _animal(self):
         kind = self.pick(ANIMALS[self.setting])
@@ -295,7 +295,7 @@ class _Stage:
         kind = self.pick((*PAIRS[self.setting], self.pick(world.PEOPLE)))
         width = min(world.KINDS[kind].width, .40)
         colour = self.colour(kind)
-        other = colour if self.rng.random() < .6 else self.colour(kind)
+        other = colour if self.rng.random() < .75 else self.colour(kind)
         gap = width * self.rng.uniform(1.08, 1.25)
         x = self.middle(gap / 2 + width / 2)
         pose = self.animal_pose(kind) if kind in ("dog", "cat", "horse") else ""
@@ -397,8 +397,7 @@ class _Stage:
             does = ("wave", "stand") if pose == "wave" else ("stand",)
             new = self.put(kind, x, bottom, width, height, pose, does, self.side(), .9)
         elif facts.family == "animal":
-            pose = self.pick([p for p in ("stand", "sit", "sleep") if kind in ("dog", "cat") or p == "stand"])
-            pose = "stand" if kind == "dog" and pose == "sleep" else pose
+            pose = {"dog": "sit", "cat": self.pick(("sit", "sleep"))}.get(kind, "stand")
             new = self.put(kind, x, bottom, pose=pose, does=(pose,), faces=-side, depth=.9, size=size)
         else:
             new = self.put(kind, x, bottom, does=("park",) if kind == "car" else (), faces=self.side(), depth=.9, size=size)

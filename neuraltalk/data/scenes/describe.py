@@ -63,7 +63,7 @@ class _Writer:
         facts = world.KINDS[kind]
         self.said.append(index)
         words = []
-        if thing["size"] and self.chance(.10):
+        if thing["size"] and self.chance(.06):
             words.append({"big": self.usual(("big", "large"), .65), "small": self.usual(("small", "little"), .65)}[thing["size"]])
         if facts.family != "person" and colour and self.chance(.86 if not brief else .7):
             words.append(colour)

@@ -34,7 +34,7 @@ def render(scene, seed, side=SIDE):
         pen = Pen(draw, x - width / 2, bottom - height, width, height, large, thing["faces"])
         colour = world.COLOURS.get(thing["colour"])
         if colour:
-            jitter = rng.integers(-9, 10, 3)
+            jitter = rng.integers(-7, 8, 3)
             colour = tuple(int(min(255, max(0, c + j))) for c, j in zip(colour, jitter))
         FIGURES[thing["kind"]](pen, colour, thing)
         boxes[i] = [round(float(np.clip(v / FINER, 0, side)), 1) for v in pen.extent]
