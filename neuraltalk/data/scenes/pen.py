@@ -21,6 +21,15 @@ def lighter(colour, share=.35):
     return mix(colour, (255, 255, 255), share)
 
 
+def curve(start, middle, end, n=12):
+    """n + 1 points of the quadratic curve from start to end that leans towards middle."""
+    points = []
+    for k in range(n + 1):
+        t = k / n
+        points.append(tuple((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t * t * c for a, b, c in zip(start, middle, end)))
+    return points
+
+
 class Pen:
     """draw (ImageDraw), left, top, width, height in units of the picture, side (pixels of the picture's side)."""
 
@@ -85,11 +94,3 @@ class Pen:
         ax, bx = min(ax, bx), max(ax, bx)
         self.draw.rounded_rectangle((ax, ay, bx, by), radius * self.side, fill, outline, self.line_width if outline else 0)
         self._see([(ax, ay), (bx, by)])
-
-    def curve(self, start, middle, end, n=12):
-        """Points of a quadratic curve."""
-        points = []
-        for k in range(n + 1):
-            t = k / n
-            points.append(tuple((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t * t * c for a, b, c in zip(start, middle, end)))
-        return points

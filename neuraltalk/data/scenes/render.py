@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from neuraltalk.data.scenes import world
 from neuraltalk.data.scenes.backdrops import backdrop
 from neuraltalk.data.scenes.figures import FIGURES
-from neuraltalk.data.scenes.pen import OUTLINE, Pen
+from neuraltalk.data.scenes.pen import OUTLINE, Pen, curve
 from neuraltalk.data.scenes.poses import joints
 
 SIDE = 128
@@ -71,5 +71,5 @@ def _strings(draw, scene, side):
         x, bottom, width, height = thing["place"]
         end = (x + share[0] * width, bottom + share[1] * height)
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + .03)
-        points = Pen.curve(None, start, middle, end)
+        points = curve(start, middle, end)
         draw.line([(px * side, py * side) for px, py in points], OUTLINE, max(1, side // 150))
