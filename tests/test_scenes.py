@@ -323,6 +323,7 @@ def test_detections_find_all_things_and_more():
 
 def test_regions_file(tmp_path):
     from neuraltalk.data.regions import open_regions
+    from neuraltalk.vision.extractors import load_extractor
     from neuraltalk.vision.kmeans import KMeansExtractor, Settings
     from neuraltalk.vision.view import View
 
@@ -333,25 +334,22 @@ def test_regions_file(tmp_path):
     pictures = sorted((folder / "imgs").iterdir())
     extractor = KMeansExtractor.learn(pictures, np.random.default_rng(0), settings, patches=2000, iterations=2)
     extractor.save(folder / "extractor.npz")
-    write_regions(folder)
+    before = sorted(path.name for path in folder.iterdir())
+    write_regions(folder, dimension=7)
+    assert sorted(path.name for path in folder.iterdir() if path.name not in before) == [
+        "region_extractor.npz",
+        "region_feats.npz",
+    ]
     with np.load(folder / "region_feats.npz") as file:
         feats, boxes, image = file["feats"], file["boxes"], file["image"]
     M = 5 * (1 + DETECTIONS)
-    assert feats.shape == (extractor.region_dimension, M) and boxes.shape == (4, M) and image.shape == (1, M)
-    expected = extractor.regions(pictures[2], boxes[:, image[0] == 2].T)
+    assert feats.shape == (7, M) and boxes.shape == (4, M) and image.shape == (1, M)
+    reduced = load_extractor(folder / "region_extractor.npz")
+    expected = reduced.regions(pictures[2], boxes[:, image[0] == 2].T)
     assert np.allclose(feats[:, image[0] == 2].T, expected, rtol=1e-2, atol=1e-2)
     assert open_regions(folder, images=5) is not None
-
-
-def test_build_with_features(tmp_path):
-    """The features of a picture don't depend on its neighbours, and the data set names what made them."""
-    from neuraltalk.data.features import open_features
-    from neuraltalk.vision.extractors import load_extractor
-
-    folder = build_scenes(tmp_path / "scenes", train=10, val=2, test=2, unseen=1)
-    extractor = load_extractor(folder / "extractor.npz")
-    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    assert dataset["features"] == {"extractor": "kmeans", "fingerprint": extractor.fingerprint}
-    rows = open_features(folder).rows(np.array([13, 4]))
-    again = extractor.features([folder / "imgs" / "scene_00013.png", folder / "imgs" / "scene_00004.png"])
-    assert rows.shape == (2, 4096) and rows.min() >= 0 and np.array_equal(rows, again)
+    unseen = json.loads((folder / "unseen" / "boxes.json").read_text())
+    assert [np.shape(boxes) for boxes in unseen.values()] == [(1 + DETECTIONS, 4)]
+    first = (folder / "region_feats.npz").read_bytes()
+    write_regions(folder, dimension=7)
+    assert (folder / "region_feats.npz").read_bytes() == first

@@ -121,7 +121,7 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     """Refuse features that aren't what the model was trained on: of another dimension, or made by another extractor.
 
     features is a Features or Regions, folder where it lies, remedy what to do about foreign ones; an extractor.npz there
-    tells what made them. Equal numbers of unequal kinds would give fluent sentences about nothing, so kinds must be known to
+    tells what made them (for regions a region_extractor.npz, if there is one). Equal numbers of unequal kinds would give fluent sentences about nothing, so kinds must be known to
     be the same, or unknown on both sides (as with the published VGG features).
     """
     if features.dimension != checkpoint.image_dimension:
@@ -130,7 +130,11 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
             f"{features.dimension}. Extract the same kind, or take another checkpoint"
         )
     own = (checkpoint.extractor or {}).get("fingerprint")
-    found, record = None, pathlib.Path(folder) / "extractor.npz"
+    from neuraltalk.cli.models import KINDS
+
+    names = KINDS["alignment" if hasattr(features, "boxes") else "captioner"].extractor_files
+    records = [pathlib.Path(folder) / name for name in names]
+    found, record = None, next((path for path in records if path.is_file()), records[-1])
     if record.is_file():
         from neuraltalk.vision.extractors import load_extractor
 

@@ -14,6 +14,7 @@ class CaptionerKind:
     """The captioner: whole images."""
 
     features_of = "an image"
+    extractor_files = ("extractor.npz",)  # in a data set's folder, the first of them there: what made the features
     next_step = "caption pictures and score the model"
     next_commands = (
         ("python predict_on_images.py", "neuraltalk predict", ""),
@@ -60,6 +61,7 @@ class AlignerKind:
     """The aligner: images as sets of regions."""
 
     features_of = "a region"
+    extractor_files = ("region_extractor.npz", "extractor.npz")
     next_step = "score the model and ask it for pictures"
     next_commands = (
         ("python eval_sentence_predictions.py", "neuraltalk eval", ""),
@@ -77,6 +79,7 @@ class AlignerKind:
     def open_features(folder, dataset):
         from neuraltalk.data.regions import check_regions, open_regions
 
+        draw_absent_regions(folder)
         regions = open_regions(folder, len(dataset.images), console.counted("converting features", "region"))
         check_regions(regions, dataset)
         return regions
@@ -107,6 +110,27 @@ class AlignerKind:
 
 
 KINDS = {"captioner": CaptionerKind, "alignment": AlignerKind}
+
+
+def draw_absent_regions(folder):
+    """Make the region file of embedded pictures, if `folder` holds such without one."""
+    from neuraltalk.data.regions import NAMES
+
+    needed = ("scenes.json", "extractor.npz")
+    if not all((folder / name).is_file() for name in needed) or any((folder / name).is_file() for name in NAMES):
+        return
+    from neuraltalk.data.scenes.regions import write_regions
+
+    console.say(f"measuring the regions of the embedded pictures into {folder}, once")
+    write_regions(folder, seed_of(folder), console.counted("measuring regions, picture"))
+
+
+def seed_of(folder):
+    """The seed of a built folder of scenes."""
+    import json
+
+    with open(folder / "dataset.json", encoding="utf-8") as file:
+        return json.load(file).get("seed", 0)
 
 
 def region_scale(data):

@@ -99,7 +99,7 @@ def load_data(options, kind):
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     vocabulary = build_vocabulary(sentences, options.word_count_threshold)
     pairs = {split: encode_pairs(images[split], vocabulary) for split in images}
-    return images, TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder))
+    return images, TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder, kind))
 
 
 def draw_scenes(folder):
@@ -110,10 +110,10 @@ def draw_scenes(folder):
     build_scenes(folder, progress=console.counted("drawing and measuring, step"))
 
 
-def load_extractor_state(folder):
+def load_extractor_state(folder, kind):
     """What made the features out of pictures, for the checkpoint; None if the data set doesn't say."""
-    path = folder / "extractor.npz"
-    if not path.exists():
+    path = next((folder / name for name in kind.extractor_files if (folder / name).exists()), None)
+    if path is None:
         return None
     from neuraltalk.vision.extractors import load_extractor
 

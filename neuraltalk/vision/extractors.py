@@ -14,8 +14,9 @@ from neuraltalk.errors import UserError
 
 def _kinds():
     from neuraltalk.vision.kmeans import KMeansExtractor
+    from neuraltalk.vision.reduced import ReducedRegions
 
-    return {KMeansExtractor.name: KMeansExtractor.from_state}
+    return {kind.name: kind.from_state for kind in (KMeansExtractor, ReducedRegions)}
 
 
 def extractor_from_state(state):

@@ -9,10 +9,14 @@ import pathlib
 
 import numpy as np
 
+from neuraltalk.data.scenes.build import REGIONS
 from neuraltalk.data.scenes.render import SIDE
-from neuraltalk.files import write_atomically
+from neuraltalk.errors import UserError
+from neuraltalk.files import write_atomically, write_json
+from neuraltalk.vision.reduced import DIMENSION, ReducedRegions
 
 DETECTIONS = 19
+SAMPLE = 300  # training pictures whose regions the components are learned from
 SMALLEST = 8  # pixels: no detector sees less
 
 
@@ -34,30 +38,62 @@ def detections(scene, rng, count=DETECTIONS):
     return np.array([[0, 0, SIDE, SIDE], *map(_cut, found)], np.float32)
 
 
-def write_regions(folder, seed=0, progress=None):
-    """Write `region_feats.npz` into a built folder of scenes: feats (D x M), boxes (4 x M), image (1 x M).
+def write_regions(folder, seed=0, progress=None, dimension=DIMENSION):
+    """Write into a built folder of scenes what the alignment model needs, once; the captioner does without.
 
-    The features are half-precision numbers (46 000 regions would be 750 MB otherwise). `progress(done, total)` counts
-    pictures. Raises UserError if the folder has no readable extractor.
+        region_feats.npz       feats (D x M), boxes (4 x M), image (1 x M); half-precision numbers
+        region_extractor.npz   what made the features: the folder's extractor, then the first `dimension` principal
+                               components of the regions of SAMPLE training pictures (vision/reduced.py)
+        unseen/boxes.json      the boxes of each unseen picture, as region proposals for new pictures are given
+
+    `progress(done, total)` counts pictures. Raises UserError if the folder has no readable extractor, or takes no file.
     """
-    from neuraltalk.data.scenes.build import REGIONS
     from neuraltalk.vision.extractors import load_extractor
 
     folder = pathlib.Path(folder)
-    extractor = load_extractor(folder / "extractor.npz")
+    base = load_extractor(folder / "extractor.npz")
     scenes = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
+    progress = progress or (lambda done, total: None)
+    sample = [scene for scene in scenes if scene["split"] == "train"]
+    sample = sample[:: max(1, -(-len(sample) // SAMPLE))]
+    steps = len(sample) + len(scenes)
+
+    seen = []
+    for k, scene in enumerate(sample):
+        seen.append(base.regions(folder / "imgs" / scene["filename"], _boxes_of(scene, seed)))
+        progress(k + 1, steps)
+    rng = np.random.default_rng((seed, REGIONS))
+    extractor = ReducedRegions.learn(base, np.concatenate(seen), rng, dimension)
+
     M = len(scenes) * (1 + DETECTIONS)
     feats = np.empty((M, extractor.region_dimension), np.float16)  # a region's numbers lie together
     boxes = np.empty((M, 4), np.float32)
     for k, scene in enumerate(scenes):
         rows = slice(k * (1 + DETECTIONS), (k + 1) * (1 + DETECTIONS))
-        boxes[rows] = detections(scene, np.random.default_rng((seed, scene["imgid"], REGIONS)))
+        boxes[rows] = _boxes_of(scene, seed)
         feats[rows] = extractor.regions(folder / "imgs" / scene["filename"], boxes[rows])
-        if progress is not None:
-            progress(k + 1, len(scenes))
+        progress(len(sample) + k + 1, steps)
     image = np.repeat(np.array([scene["imgid"] for scene in scenes]), 1 + DETECTIONS)[None]  # (1, M)
-    with write_atomically(folder / "region_feats.npz") as file:
-        np.savez(file, feats=feats.T, boxes=boxes.T, image=image)
+    try:
+        extractor.save(folder / "region_extractor.npz")
+        _write_unseen_boxes(folder / "unseen", len(scenes), seed)
+        with write_atomically(folder / "region_feats.npz") as file:  # the last one: with it everything is there
+            np.savez(file, feats=feats.T, boxes=boxes.T, image=image)
+    except OSError as fault:
+        raise UserError(f"{folder}: can't write the regions there ({fault.strerror}); make room, or let it be written") from None
+
+
+def _boxes_of(scene, seed, imgid=None):
+    """The detections of a scene, from random numbers of its own."""
+    return detections(scene, np.random.default_rng((seed, scene["imgid"] if imgid is None else imgid, REGIONS)))
+
+
+def _write_unseen_boxes(folder, first, seed):
+    """Boxes for the pictures of no split; they are numbered behind the others, as in build.py."""
+    if (folder / "scenes.json").is_file():
+        scenes = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
+        boxes = {scene["filename"]: _boxes_of(scene, seed, first + k).tolist() for k, scene in enumerate(scenes)}
+        write_json(folder / "boxes.json", boxes)
 
 
 def _size(box):
