@@ -13,7 +13,7 @@ from neuraltalk.models.captioner import CaptionerOptions
 from neuraltalk.train import gradient_check
 from neuraltalk.train.gradient_check import MODEL_BOUND, check_model, run
 
-VARIANTS = [CaptionerOptions(generator="lstm", tanhC_version=tanh) for tanh in (0, 1)] + [
+VARIANTS = [CaptionerOptions(generator="lstm", tanhC_version=tanh, image_scale=2.0 - tanh) for tanh in (0, 1)] + [
     CaptionerOptions(generator="rnn", rnn_relu_encoders=relu, rnn_feed_once=once) for relu, once in itertools.product((0, 1), repeat=2)]
 
 

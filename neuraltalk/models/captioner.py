@@ -5,6 +5,9 @@
     h_t = LSTM or RNN of v and x_1 .. x_t       lstm_generator.py, rnn_generator.py (eq 14)
     y_t = softmax(drop(h_t) Wd + bd)            the next word, END among them    (eq 15)
 
+    CNN(I) may be scaled first (--image_scale, 1 in the original). Features of norm 70 with weights of 0.1 begin far out on the
+    gates' slopes; scaled down, the image is learned more slowly than the words, and overfits less.
+
     cost = [ -sum log y_t[target_t] + regc / 2 * sum of W^2 over the weight matrices ] / N
 
     N  sentences      M  their words with END, packed (data/batches.py)     D  image features
@@ -43,6 +46,7 @@ class CaptionerOptions:
     drop_prob_encoder: float = 0.5
     drop_prob_decoder: float = 0.5
     regc: float = 1e-8
+    image_scale: float = 1.0        # ours: factor of the image features, see the top of the file
 
     @classmethod
     def of(cls, options):
@@ -98,7 +102,7 @@ class Captioner:
         inputs, targets, sizes, _ = batch.sentences
         N = len(batch.features)
 
-        v, image_cache = affine_forward(batch.features, params["We"], params["be"])        # (N, E)
+        v, image_cache = self._encode_images(batch.features)                               # (N, E)
         v, v_mask = dropout_forward(v, options.drop_prob_encoder, rng)
         x, word_cache = embedding_forward(inputs, params["Ws"])                            # (M, E)
         x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng)
@@ -118,6 +122,12 @@ class Captioner:
         total = float(log_likelihood.sum())
         return Loss(reg_cost - total / N, -total / N, reg_cost, grads, total, len(targets))
 
+    def _encode_images(self, features):
+        """v = scaled CNN(I) We + be: features (N, D) to v (N, E), and the cache."""
+        if self.options.image_scale != 1:
+            features = features * features.dtype.type(self.options.image_scale)
+        return affine_forward(features, self.params["We"], self.params["be"])
+
     def log_likelihood(self, batch):
         """(sum of log y_t[target_t] with the natural logarithm, number of words END included), dropout off."""
         scores = self.scores(batch)
@@ -127,7 +137,7 @@ class Captioner:
     def scores(self, batch):
         """Unnormalised scores (M, V) of every packed row, dropout off."""
         params = self.params
-        v, _ = affine_forward(batch.features, params["We"], params["be"])
+        v, _ = self._encode_images(batch.features)
         x, _ = embedding_forward(batch.sentences.inputs, params["Ws"])
         h, _ = self.generator.hidden_forward(v, x, batch.sentences.sizes, params, self.options)
         scores, _ = affine_forward(h, params["Wd"], params["bd"])
@@ -135,7 +145,7 @@ class Captioner:
 
     def begin(self, features):
         """The decoder's state after the image, before START: features (K, D) to a tuple of arrays with K rows."""
-        v, _ = affine_forward(features.astype(self.params["We"].dtype, copy=False), self.params["We"], self.params["be"])
+        v, _ = self._encode_images(features.astype(self.params["We"].dtype, copy=False))
         return self.generator.begin(v, self.params, self.options)
 
     def advance(self, state, words):
