@@ -353,3 +353,17 @@ def test_regions_file(tmp_path):
     first = (folder / "region_feats.npz").read_bytes()
     write_regions(folder, dimension=7)
     assert (folder / "region_feats.npz").read_bytes() == first
+
+
+def test_build_with_features(tmp_path):
+    """The features of a picture don't depend on its neighbours, and the data set names what made them."""
+    from neuraltalk.data.features import open_features
+    from neuraltalk.vision.extractors import load_extractor
+
+    folder = build_scenes(tmp_path / "scenes", train=10, val=2, test=2, unseen=1)
+    extractor = load_extractor(folder / "extractor.npz")
+    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    assert dataset["features"] == {"extractor": "kmeans", "fingerprint": extractor.fingerprint}
+    rows = open_features(folder).rows(np.array([13, 4]))
+    again = extractor.features([folder / "imgs" / "scene_00013.png", folder / "imgs" / "scene_00004.png"])
+    assert rows.shape == (2, 4096) and rows.min() >= 0 and np.array_equal(rows, again)
