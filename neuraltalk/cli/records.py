@@ -1,7 +1,7 @@
 """The options of a run as a record: the fields, their defaults and their types, a record for each model.
 
 Options of the original driver keep its names and, for the captioner, its defaults. The aligner's defaults are the
-settings found by search (docs/alignment.md), for the paper doesn't publish its own. A checkpoint keeps the fields as its
+settings found by search (docs/alignment-settings.md), for the paper doesn't publish its own. A checkpoint keeps the fields as its
 `params`; only the aligner's name their model, since the original's files have no such entry.
 """
 
@@ -28,6 +28,7 @@ class TrainingOptions:
     tanhC_version: int = 0
     rnn_relu_encoders: int = 0
     rnn_feed_once: int = 0
+    image_scale: float = 1.0
     regc: float = 1e-8
     max_epochs: float = 50.0
     solver: str = "rmsprop"
