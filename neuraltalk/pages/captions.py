@@ -7,16 +7,10 @@ files as well. What ours have beside the original's keys:
     verdict       "true", "false" or "not a sentence", where the truth of a picture is known
 """
 
-import os
 import pathlib
-import statistics
 
-from neuraltalk.errors import UserError
-from neuraltalk.pages.html import escape, link, page
-from neuraltalk.pages.thumbnails import thumbnail
-from neuraltalk.vision.pictures import open_picture
-
-PICTURES = ("embedded", "linked", "none")
+from neuraltalk.pages import frames
+from neuraltalk.pages.html import escape, page
 
 
 def captions_page(result, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None):
@@ -33,32 +27,24 @@ def captions_page(result, title, picture_folder, page_folder, figures=(), notes=
 
     A picture that isn't there or can't be read leaves an empty frame with its name.
     """
-    if pictures not in PICTURES:
-        raise ValueError(f"pictures is {pictures!r}; expected one of {PICTURES}")
+    frames.check_pictures(pictures)
     cards, shapes = [], []
     for number, blob in enumerate(result["imgblobs"]):
-        image, shape = _image(blob, pathlib.Path(picture_folder), page_folder, pictures)
+        found = frames.source(pathlib.Path(picture_folder) / blob["img_path"], page_folder, pictures, 360)
+        (url,), shape = found or ((None,), None)
         shapes += [shape] if shape else []
-        cards.append(_card(number, blob, image))
+        cards.append(_card(number, blob, frames.image(blob["img_path"], url, shape)))
         if progress:
             progress(number + 1)
-    aspect = statistics.median(width / height for width, height in shapes) if shapes else 4 / 3
-    strip = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
     body = [
-        "<header>",
-        f"<h1>{escape(title)}</h1>",
-        *(f'<p class="note">{escape(note)}</p>' for note in notes),
-        f'<dl class="figures">{strip}</dl>' if strip else "",
-        "</header>",
+        frames.heading(title, figures, notes),
         _toolbar(result["imgblobs"]),
-        f'<main class="cards" id="cards" style="--aspect: {min(max(aspect, 0.5), 2):.3f}">',
+        f'<main class="cards" id="cards" style="--aspect: {frames.common_aspect(shapes):.3f}">',
         *cards,
         "</main>",
         '<p class="nothing" id="nothing" hidden>No caption has these words.</p>',
     ]
-    return page(
-        title, "\n".join(filter(None, body)), "captions.js", "data:" if pictures == "embedded" else "* data: blob:"
-    )
+    return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
 
 def _toolbar(blobs):
@@ -79,34 +65,11 @@ def _toolbar(blobs):
     )
 
 
-def _image(blob, picture_folder, page_folder, pictures):
-    """The HTML of a blob's picture, and its (width, height) if known."""
-    path = picture_folder / blob["img_path"]
-    label = f"picture {escape(pathlib.PurePath(blob['img_path']).name)}"  # the caption stands beside it: no need to hear it twice
-    empty = f'<div class="frame empty" role="img" aria-label="{label}, not here"><span>no picture here</span></div>'
-    if pictures == "none" or not path.is_file():
-        return empty, None
-    try:
-        picture = open_picture(path)
-    except UserError:
-        return empty, None
-    source, (width, height) = None, picture.size
-    if pictures == "embedded":
-        source, width, height = thumbnail(picture)
-    else:
-        try:
-            source = link(os.path.relpath(path, page_folder))
-        except ValueError:  # on another drive of Windows
-            source = path.resolve().as_uri()
-    shown = f'<img src="{source}" alt="{label}" width="{width}" height="{height}" loading="lazy" decoding="async">'
-    return f'<div class="frame">{shown}</div>', (width, height)
-
-
 def _card(number, blob, image):
     """One picture with everything said about it."""
     candidate = blob["candidate"]
     logprob = candidate.get("logprob")
-    name = pathlib.PurePath(blob["img_path"]).name
+    name = frames.base_name(blob["img_path"])
     verdict = blob.get("verdict")
     mark = {"true": ("true", "✓ true"), "false": ("false", "✗ false")}.get(verdict, ("odd", verdict))
     details = [
@@ -115,11 +78,11 @@ def _card(number, blob, image):
     ]
     attributes = f'data-number="{number}"'
     if logprob is not None:
-        attributes += f' data-logprob="{float(logprob):.6f}"'
+        attributes += f' data-value="{float(logprob):.6f}"'
     if verdict:
         attributes += f' data-verdict="{escape(verdict)}"'
     facts = [
-        f'<span class="logprob" title="natural logarithm of the sentence\'s probability">log p {_number(logprob)}</span>'
+        f'<span class="logprob" title="natural logarithm of the sentence\'s probability">log p {frames.number(logprob)}</span>'
         if logprob is not None
         else "",
         f'<span class="verdict {mark[0]}">{escape(mark[1])}</span>' if verdict else "",
@@ -143,13 +106,8 @@ def _details(name, items, ordered=False):
 
 
 def _sentence(candidate):
-    return f'{_text(candidate["text"])} <span class="logprob">{_number(candidate["logprob"])}</span>'
+    return f'{_text(candidate["text"])} <span class="logprob">{frames.number(candidate["logprob"])}</span>'
 
 
 def _text(text):
     return f"<bdi>{escape(text) or '<em>(no words)</em>'}</bdi>"
-
-
-def _number(value):
-    """Two decimals, with a real minus sign."""
-    return f"{float(value):.2f}".replace("-", "\N{MINUS SIGN}")

@@ -24,20 +24,21 @@ def link(path):
     return urllib.parse.quote(os.fsencode(str(path).replace(os.sep, "/")), safe="/~-._")
 
 
-def page(title, body, script=None, images="data:"):
+def page(title, body, scripts=(), images="data:", style=""):
     """A whole document.
 
     title   text; body: HTML whose texts are escaped
-    script  the name of a .js file in this folder, put inside the page
+    scripts names of .js files in this folder, put inside the page in this order
     images  where pictures may come from, as a Content-Security-Policy has it: by default only from within the file
+    style   CSS of this page alone, behind everyone's
 
     The policy forbids everything else, so that no text in a page could ever load or send anything.
     """
-    style = (HERE / "style.css").read_text(encoding="utf-8")
+    style = (HERE / "style.css").read_text(encoding="utf-8") + style
     policy = (
         f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
     )
-    code = f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" if script else ""
+    code = "".join(f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" for script in scripts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

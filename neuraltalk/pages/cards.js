@@ -1,4 +1,4 @@
-// Find, order and choose among the cards of a captions page. Without this script the page shows all of them, as given.
+// Find, order and choose among the cards of a page. Without this script the page shows all of them, as given.
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
@@ -6,15 +6,15 @@
   const cards = [...list.children].map((element) => ({
     element,
     number: Number(element.dataset.number),
-    logprob: "logprob" in element.dataset ? Number(element.dataset.logprob) : -Infinity,
+    value: "value" in element.dataset ? Number(element.dataset.value) : -Infinity, // what the order is by
     verdict: element.dataset.verdict || "",
     // The caption, the other sentences and the file name; people's references are left out: they would drown the model's words.
-    text: [...element.querySelectorAll(".caption, .name, ol")].map((part) => part.textContent).join(" ").toLowerCase(),
+    text: (element.dataset.find || [...element.querySelectorAll(".caption, .name, ol")].map((part) => part.textContent).join(" ")).toLowerCase(),
   }));
   const orders = {
     given: (a, b) => a.number - b.number,
-    best: (a, b) => b.logprob - a.logprob || a.number - b.number,
-    worst: (a, b) => a.logprob - b.logprob || a.number - b.number,
+    best: (a, b) => b.value - a.value || a.number - b.number,
+    worst: (a, b) => a.value - b.value || a.number - b.number,
   };
 
   function filter() {
