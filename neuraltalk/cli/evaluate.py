@@ -2,7 +2,7 @@
 
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import alignment_pages, captioning, console
 from neuraltalk.errors import UserError
 
 MANUAL = """Score a model on a data set's split: of a captioner the sentences that it writes, of an alignment model how it finds
@@ -27,7 +27,8 @@ set has phrases.json, also how many phrases choose a region that overlaps theirs
 centre lies in theirs; beside what chance, the largest box and the whole image would give."""
 
 EPILOG = """Writes result_struct.json into --output; for a captioner in the original's schema, and with a page of the same
-name, .html. Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
+name, .html; for an alignment model with alignment.html, the words of sentences on the boxes that they chose, and
+retrieval.html, what finds what. Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 
 def build_parser():
@@ -71,13 +72,21 @@ def build_parser():
         help="rank within N groups of images, in the data set's order, and give the means: 5 for the published figures "
         "on 1000 of COCO's 5000 images (default: 1)",
     )
+    alignment.add_argument(
+        "--beta",
+        type=alignment_pages.number,
+        default=alignment_pages.BETA,
+        metavar="B",
+        help="on the alignment page, what two neighbouring words gain if they choose the same region: 0 leaves each word to "
+        f"itself, a large one puts the sentence on one region (default: {alignment_pages.BETA:g})",
+    )
     return parser
 
 
 # The options that one kind of model has and the other hasn't
 OWN = {
-    "captioner": ("beam_size", "nbest", "max_length", "length_normalization", "page_pictures"),
-    "alignment": ("folds",),
+    "captioner": ("beam_size", "nbest", "max_length", "length_normalization"),
+    "alignment": ("folds", "beta"),
 }
 
 

@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.alignment_pages import write_pages
 from neuraltalk.cli.models import KINDS
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json
@@ -35,6 +36,7 @@ def evaluate(options, checkpoint, dataset, images, skipped):
             progress.update(done)
 
         found = retrieve(aligner, regions, imgids, sentences, options.folds, watch)
+        progress.update(progress.total)
     rows = retrieval_rows(found)
     result = {
         "params": captioning.plain(options),
@@ -63,7 +65,21 @@ def evaluate(options, checkpoint, dataset, images, skipped):
     json_path = pathlib.Path(options.output) / options.result_struct_filename
     write_json(json_path, result, indent=1)
     console.say(f"result      {json_path}")
+    write_pages(options, checkpoint, dataset, images, aligner, regions, key_figures(found, result.get("grounding", {})))
     return 0
+
+
+def key_figures(found, grounding):
+    """What the heads of the pages show: (name, value)."""
+    figures = [
+        (f"{way}, {name}", f"{100 * share:.1f}")
+        for way, recall in (("image to sentence", found.annotation), ("sentence to image", found.search))
+        for name, share in (("R@1", recall.at_1), ("R@10", recall.at_10))
+    ]
+    return figures + [
+        (f"{what}, IoU ≥ 0.5 (chance {100 * own['chance_overlap']:.0f})", f"{100 * own['overlap']:.1f}")
+        for what, own in grounding.items()
+    ]
 
 
 def open_regions(dataset, checkpoint):

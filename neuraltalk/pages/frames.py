@@ -91,5 +91,9 @@ def heading(title, figures=(), notes=(), links=()):
 
 
 def number(value):
-    """Two decimals, with a real minus sign."""
-    return f"{float(value):.2f}".replace("-", "\N{MINUS SIGN}")
+    """Two decimals, with a real minus sign, and none before zero.
+
+    >>> number(-0.001), number(1.005e3)
+    ('0.00', '1005.00')
+    """
+    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

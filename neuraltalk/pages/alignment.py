@@ -1,0 +1,175 @@
+"""The alignment page: each picture with its boxes, and a sentence coloured by the box that each word chose.
+
+An entry of the page, plain values all of them:
+
+    img_path   the picture's file
+    imgid      its number, for links
+    boxes      of its regions: xmin, ymin, xmax, ymax, the whole picture first
+    words      of one sentence: {"text", "region", "score", "alone"}: the box that the word has (a number from 0), its score there,
+               and the box of its highest score, which is another one where its neighbours outweighed it; all three None for
+               a word that the model doesn't know
+    score      of picture and sentence
+
+A box is drawn in percent of the whole picture's, so it needs no pixels and scales with the page. Colour never stands
+alone: boxes and phrases carry the same number.
+"""
+
+import itertools
+import pathlib
+
+from neuraltalk.pages import frames
+from neuraltalk.pages.html import escape, page
+
+COLOURS = 8  # in style.css: .c1 .. .c8; .c0 is the whole picture
+
+
+def alignment_page(
+    entries, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None, links=(), more=None
+):
+    """The HTML of an alignment page.
+
+    entries         as above; the other arguments are those of captions.captions_page, and
+    links           (text, URL) of other pages, in the heading
+    more            (text, format of a URL) of a link in each card, such as ("its sentences", "retrieval.html#p{imgid}")
+    """
+    frames.check_pictures(pictures)
+    found = []
+    for done, entry in enumerate(entries):
+        found.append(frames.source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, 480))
+        if progress:
+            progress(done + 1)
+    shapes = [shown[1] if shown else _size(entry["boxes"][0]) for shown, entry in zip(found, entries, strict=True)]
+    aspect = frames.common_aspect(shapes)
+    cards = [
+        _card(number, entry, shown[0][0] if shown else None, shape, aspect, more)
+        for number, (entry, shown, shape) in enumerate(zip(entries, found, shapes))
+    ]
+    body = [
+        frames.heading(title, figures, notes, links),
+        _toolbar(len(entries)),
+        f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
+        *cards,
+        "</main>",
+        '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
+    ]
+    return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
+
+
+def _size(box):
+    """(width, height) of a box, at least one pixel each."""
+    return max(box[2] - box[0], 1), max(box[3] - box[1], 1)
+
+
+def _toolbar(count):
+    return (
+        '<form class="toolbar" role="search" onsubmit="return false">'
+        '<label>Find <input id="find" type="search" placeholder="words or a file name" autocomplete="off"></label>'
+        '<label>Order <select id="order"><option value="given">as given</option><option value="best">highest score first</option>'
+        '<option value="worst">lowest score first</option></select></label>'
+        '<label><input type="checkbox" id="all-boxes"> all boxes</label>'
+        f'<output id="count" aria-live="polite">{count} picture{"" if count == 1 else "s"}</output></form>'
+    )
+
+
+def _card(number, entry, url, shape, aspect, more):
+    """One picture, its boxes and its sentence."""
+    words, boxes = entry["words"], entry["boxes"]
+    numbers = box_numbers(words)
+    phrases = [(region, list(run)) for region, run in itertools.groupby(words, key=lambda word: word["region"])]
+    name = frames.base_name(entry["img_path"])
+    text = " ".join(word["text"] for word in words)
+    facts = [
+        f'<span class="logprob" title="of the picture and the sentence">score {frames.number(entry["score"])}</span>',
+        f'<a href="{escape(more[1].format(imgid=entry["imgid"]))}">{escape(more[0])}</a>' if more else "",
+        f'<span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span>',
+    ]
+    listed = "".join(
+        f"<li>{_badge(region, numbers)} <bdi>{escape(' '.join(word['text'] for word in run))}</bdi> "
+        f'<span class="logprob">{frames.number(sum(word["score"] for word in run))}</span></li>'
+        for region, run in phrases
+        if region is not None
+    )
+    count = sum(region is not None for region, _ in phrases)
+    details = f"<details><summary>Phrases ({count})</summary><ul>{listed}</ul></details>" if count else ""
+    sentence = "".join(_phrase(region, run, numbers) for region, run in phrases) or "<em>(no words)</em>"
+    return (
+        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" data-value="{float(entry["score"]):.6f}" '
+        f'data-find="{escape(text)} {escape(name)}">{_stage(entry, url, shape, aspect, numbers)}'
+        f'<p class="caption words" dir="auto">{sentence}</p>'
+        f'<p class="facts">{"".join(facts)}</p>{details}</article>'
+    )
+
+
+def box_numbers(words):
+    """Region -> the number that it goes by on the page: 1, 2, ... as they come in the sentence; 0 the whole picture."""
+    regions = dict.fromkeys(word["region"] for word in words if word["region"] is not None)
+    return {0: 0, **{region: k + 1 for k, region in enumerate(region for region in regions if region != 0)}}
+
+
+def box_name(region, numbers):
+    """A region in words."""
+    if region == 0:
+        return "the whole picture"
+    return f"box {numbers[region]}" if region in numbers else "another box"
+
+
+def _colour(region, numbers):
+    return f"c{(numbers[region] - 1) % COLOURS + 1 if region else 0}"
+
+
+def _badge(region, numbers):
+    """A region's number on its colour."""
+    shown = numbers[region] if region else "all"
+    return f'<span class="badge {_colour(region, numbers)}" aria-label="{box_name(region, numbers)}" role="img">{shown}</span>'
+
+
+def _stage(entry, url, shape, aspect, numbers):
+    """The picture with the boxes laid over it, large ones below small ones; those that no word chose are hidden at first."""
+    boxes = entry["boxes"]
+    (left, top), (width, height) = boxes[0][:2], _size(boxes[0])
+    chosen = {word["region"] for word in entry["words"]}
+    drawn = []
+    for region in sorted(range(len(boxes)), key=lambda k: (k in chosen, -_size(boxes[k])[0] * _size(boxes[k])[1])):
+        xmin, ymin, xmax, ymax = (
+            min(max(100 * share, 0), 100)
+            for share in (
+                (boxes[region][0] - left) / width,
+                (boxes[region][1] - top) / height,
+                (boxes[region][2] - left) / width,
+                (boxes[region][3] - top) / height,
+            )
+        )
+        place = f"left:{xmin:.2f}%;top:{ymin:.2f}%;width:{xmax - xmin:.2f}%;height:{ymax - ymin:.2f}%"
+        kind = f"box {_colour(region, numbers)}" if region in chosen else "box other"
+        tag = f"<i>{numbers[region] or 'all'}</i>" if region in chosen else ""
+        drawn.append(f'<span class="{kind}" data-region="{region}" style="{place}">{tag}</span>')
+    share = min(100, 100 * shape[0] / shape[1] / aspect)
+    if url is not None:
+        picture = frames.img(entry["img_path"], url, shape)
+    else:
+        picture = f'<span class="absent" role="img" aria-label="{frames.label(entry["img_path"])}, not here">no picture here</span>'
+    return (
+        f'<div class="frame staged"><div class="stage" style="width:{share:.2f}%;aspect-ratio:{shape[0] / shape[1]:.4f}">'
+        f'{picture}<span class="boxes" aria-hidden="true">{"".join(drawn)}</span></div></div>'
+    )
+
+
+def _phrase(region, run, numbers):
+    """Neighbouring words with one box: each a button that tells its box and its score."""
+    if region is None:
+        return "".join(
+            f'<span class="word unknown" title="not in the vocabulary"><bdi>{escape(word["text"])}</bdi></span> ' for word in run
+        )
+    shown = []
+    for k, word in enumerate(run):
+        moved = word["alone"] != region
+        own = f", on its own it would choose {box_name(word['alone'], numbers)}" if moved else ""
+        score = frames.number(word["score"])
+        about = f"{box_name(region, numbers)}, score {score}{own}"
+        tag = f"<sup>{numbers[region] or 'all'}</sup>" if k == 0 else ""
+        kind = f"word {_colour(region, numbers)}{' moved' if moved else ''}"
+        shown.append(
+            f'<button type="button" class="{kind}" data-region="{region}" title="{about}" aria-label="{escape(word["text"])}, {about}">'
+            f"<span>{tag}<bdi>{escape(word['text'])}</bdi></span><small>{score}</small></button>"
+        )
+    return f'<span class="phrase">{" ".join(shown)}</span> '
