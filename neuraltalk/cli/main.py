@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
+    "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 

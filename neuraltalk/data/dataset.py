@@ -8,6 +8,9 @@ This is the layout of Karpathy's published Flickr8K, Flickr30K and COCO files, i
 in the features, so imgids number the images 0 .. N-1 (in any order in the file). COCO adds "filepath", a folder below
 imgs/; "pictures", beside "images", may name another folder than imgs/ (relative ones start from FOLDER).
 
+A data set of regions (region_pairs.py) is one, too: each of its images is a part of a picture, "box" (xmin, ymin, xmax,
+ymax in pixels), "source" is the picture's imgid in the data set whose folder is "regions_of", beside "images".
+
 The file is checked completely before anything uses it: what is wrong there would surface hours later, as a caption for
 the wrong picture.
 """
@@ -40,16 +43,22 @@ class Image(NamedTuple):
     filepath: str  # "", or COCO's folder below imgs/
     split: str  # one of SPLITS
     sentences: list  # of Sentence
+    box: tuple = None  # of a region: xmin, ymin, xmax, ymax in pixels of its picture
+    source: int = None  # of a region: its picture's imgid in the data set that it comes from
 
 
 class Dataset:
-    """Images in the order of their imgids: images[k].imgid == k."""
+    """Images in the order of their imgids: images[k].imgid == k.
 
-    def __init__(self, name, folder, images, pictures="imgs"):
+    regions_of    None, or of a data set of regions the folder of the one whose pictures they are parts of
+    """
+
+    def __init__(self, name, folder, images, pictures="imgs", regions_of=None):
         self.name = name
         self.folder = pathlib.Path(folder)
         self.images = images
         self.pictures = self.folder / pictures
+        self.regions_of = None if regions_of is None else self.folder / regions_of
 
     def split(self, name):
         """The images of "train" (COCO's restval included), "val" or "test"; possibly none."""
@@ -75,7 +84,9 @@ def load_dataset(folder):
         for fault in find_faults(document, path):
             raise UserError(fault)
         images = sorted((_image(record) for record in document["images"]), key=lambda image: image.imgid)
-    return Dataset(document.get("dataset") or folder.resolve().name, folder, images, document.get("pictures", "imgs"))
+    return Dataset(
+        document.get("dataset") or folder.resolve().name, folder, images, document.get("pictures", "imgs"), document.get("regions_of")
+    )
 
 
 def find_dataset(name, root="data"):
@@ -104,7 +115,7 @@ def find_faults(document, path="dataset.json"):
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         yield f'{path}: should be an object with a list "images", as Karpathy\'s dataset files are'
         return
-    for key in ("dataset", "pictures"):
+    for key in ("dataset", "pictures", "regions_of"):
         if not _is_text(document.get(key, "")):
             yield f"{path}: {key!r} should be a text, not {_shown(document[key])}"
     images = document["images"]
@@ -144,6 +155,11 @@ def _image_faults(record, N, places):
         yield f"filename should stay below the folder of pictures, {_shown(filename)} doesn't"
     if not _is_text(filepath) or not _is_below(filepath):
         yield f"filepath should be a folder below the pictures, not {_shown(filepath)}"
+    box, source = record.get("box"), record.get("source")
+    if box is not None and not _is_box(box):
+        yield f"box should be [xmin, ymin, xmax, ymax] in pixels, not {_shown(box)}"
+    if source is not None and (type(source) is not int or source < 0):
+        yield f"source should be an imgid, not {_shown(source)}"
 
 
 def _sentence_faults(record, known_words):
@@ -185,7 +201,16 @@ def _image(record):
         )
         for place, sentence in enumerate(record["sentences"])
     ]
-    return Image(record["imgid"], record["filename"], record.get("filepath", ""), record["split"], sentences)
+    box = record.get("box")
+    return Image(
+        record["imgid"],
+        record["filename"],
+        record.get("filepath", ""),
+        record["split"],
+        sentences,
+        None if box is None else tuple(box),
+        record.get("source"),
+    )
 
 
 def read_json(path):
@@ -243,6 +268,17 @@ def _is_below(path):
     """Whether a relative path stays below the folder that it starts from, on any system."""
     parts = path.replace("\\", "/").split("/")
     return not (path.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in path)
+
+
+def _is_box(box):
+    """Whether a JSON value is a box."""
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(number) in (int, float) and abs(number) < 1e9 for number in box)
+        and box[0] <= box[2]
+        and box[1] <= box[3]
+    )
 
 
 def _shown(value):

@@ -1,0 +1,121 @@
+"""neuraltalk phrases: regions with snippets as a data set, which loads, trains, and says what went wrong in one line."""
+
+import json
+
+import numpy as np
+import pytest
+from test_alignment_evaluation import make_aligner, refused, run
+from test_alignment_training import make_toy
+
+from neuraltalk.cli import phrases
+from neuraltalk.cli.main import main as neuraltalk_command
+from neuraltalk.data.dataset import load_dataset
+from neuraltalk.data.features import open_features
+from neuraltalk.data.region_pairs import load_truth
+from neuraltalk.data.regions import open_regions
+from neuraltalk.errors import UserError
+from neuraltalk.metrics.region_truth import true_phrases
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """data/toy and an aligner that knows its things."""
+    monkeypatch.chdir(tmp_path)
+    make_toy(tmp_path / "data" / "toy")
+    make_aligner(tmp_path / "cv" / "toy_alignment_baseline.p")
+    return tmp_path
+
+
+def test_pairs_are_a_data_set(place, capsys):
+    code, out, err = run(capsys, phrases, "--beta", "0")
+    assert code == 0 and "0" in out and "(written)" in out and "words each, on" in out
+    toy, pairs = load_dataset(place / "data" / "toy"), load_dataset(place / "data" / "toy_regions")
+    assert "driver.py -d toy_regions" in err
+    assert pairs.regions_of.resolve() == toy.folder.resolve() and pairs.pictures.resolve() == toy.pictures.resolve()
+    regions, features = open_regions(toy.folder), open_features(pairs.folder, len(pairs.images))
+    words = 0
+    for image in pairs.images:
+        source = toy.images[image.source]
+        boxes = regions.boxes_of(image.source)
+        row = int(np.flatnonzero((np.round(boxes, 2) == np.float32(image.box)).all(axis=1))[0])
+        assert (image.split, image.filename) == (source.split, source.filename)
+        assert np.array_equal(features.rows([image.imgid])[0], regions.of([image.source]).features[row])
+        own = [" ".join(sentence.tokens) for sentence in source.sentences]
+        for sentence in image.sentences:
+            assert any(" ".join(sentence.tokens) in text for text in own)
+        words += sum(len(sentence.tokens) for sentence in image.sentences)
+    assert words == sum(len(sentence.tokens) for image in toy.images for sentence in image.sentences)
+    assert load_truth(pairs) is None
+
+
+def test_a_large_beta_keeps_sentences_whole(place, capsys):
+    assert run(capsys, phrases, "--beta", "1e6", "-o", "data/whole")[0] == 0
+    toy, pairs = load_dataset(place / "data" / "toy"), load_dataset(place / "data" / "whole")
+    found = sorted(tuple(s.tokens) for image in pairs.images for s in image.sentences)
+    assert found == sorted(tuple(s.tokens) for image in toy.images for s in image.sentences)
+
+
+def test_whole_image_beside_the_region_and_a_second_run(place, capsys):
+    assert run(capsys, phrases)[0] == 0
+    assert run(capsys, phrases, "--whole_image")[0] == 0  # replaces the first
+    pairs = load_dataset(place / "data" / "toy_regions")
+    regions, rows = open_regions("data/toy"), open_features(pairs.folder).rows(range(len(pairs.images)))
+    assert rows.shape[1] == 2 * regions.dimension
+    for image, row in zip(pairs.images, rows):
+        assert np.array_equal(row[regions.dimension :], regions.of([image.source]).features[0])
+
+
+def test_truth_of_the_regions(place, capsys):
+    toy = load_dataset(place / "data" / "toy")
+    regions = open_regions(toy.folder)
+    entries = [[{"sentence": 0, "phrase": "A Thing", "box": regions.boxes_of(i)[-1].tolist()}] for i in range(30)]
+    (toy.folder / "phrases.json").write_text(json.dumps(entries), encoding="utf-8")
+    assert "truth of" in run(capsys, phrases)[1]
+    pairs = load_dataset(place / "data" / "toy_regions")
+    truth = load_truth(pairs)
+    for split in ("val", "test"):
+        told = {image.source for image in pairs.split(split) if truth[image.imgid] == ["a thing"]}
+        assert told == {image.imgid for image in toy.split(split)}
+    (pairs.folder / "truth.json").write_text("[]")
+    with pytest.raises(UserError, match="write the data set again"):
+        load_truth(pairs)
+
+
+def test_true_phrases():
+    entries = [
+        {"sentence": 0, "phrase": "A dog", "box": [0, 0, 10, 10]},
+        {"sentence": 1, "phrase": "a dog", "box": [0, 0, 10, 10]},
+        {"sentence": 1, "phrase": "two cats", "box": [0, 0, 10, 10]},
+        {"sentence": 1, "phrase": "two cats", "box": [20, 0, 30, 10]},
+    ]
+    boxes = np.array([[0, 0, 40, 40], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 10, 4]])
+    assert true_phrases(entries, boxes) == [[], ["a dog", "a dog"], [], []]
+    assert true_phrases([], boxes) == [[], [], [], []]
+
+
+def test_the_generator_trains_on_it(place, capsys):
+    assert run(capsys, phrases, "--whole_image")[0] == 0
+    code = neuraltalk_command(
+        ["train", "-d", "toy_regions", "-m", "1", "--word_count_threshold", "1", "--hidden_size", "8"]
+        + ["--image_encoding_size", "8", "--word_encoding_size", "8", "--preset", "none"]
+    )
+    assert code == 0 and (place / "cv" / "toy_regions_lstm_baseline.p").is_file()
+
+
+def test_mistakes_are_one_line(place, capsys):
+    assert "holds something else" in refused(capsys, phrases, "-o", "data/toy")
+    assert "--min_words" in refused(capsys, phrases, "--min_words", "40")
+    assert "should be a number" in refused(capsys, phrases, "--beta", "much")
+    (place / "file").write_text("x")
+    assert "holds something else" in refused(capsys, phrases, "-o", "file")
+
+
+@pytest.mark.parametrize("field, value", [("box", [3, 0, 1, 1]), ("box", "all"), ("source", -1)])
+def test_a_wrong_region_is_told(place, capsys, field, value):
+    assert run(capsys, phrases)[0] == 0
+    path = place / "data" / "toy_regions" / "dataset.json"
+    document = json.loads(path.read_text())
+    document["images"][0][field] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=field):
+        load_dataset(path.parent)
