@@ -240,8 +240,27 @@ def test_training_that_fails_says_what_to_try(place, capsys):
     assert "Try a lower --learning_rate (it is 1e+30)" in err and "driver.py --model alignment --do_grad_check 1" in err
 
 
+@pytest.mark.parametrize("scaling", ["centred", "none"])
+def test_region_features_are_scaled(place, scaling):
+    """Equations by hand: f / |f| - m, m the mean direction in training; first scores are below the margin either way."""
+    assert command.main([*SMALL, "--region_scaling", scaling, "-l", "1e-12", "-m", "0.1", "--dtype", "float64"]) == 0
+    checkpoint = load_checkpoint("cv/toy_alignment_baseline.p")
+    aligner, model = checkpoint.aligner(), checkpoint.model
+    regions, train = open_regions("data/toy"), load_dataset("data/toy").split("train")
+    raw = regions.of([image.imgid for image in train]).features.astype(np.float64)
+    expected = raw
+    if scaling == "centred":
+        directions = raw / np.sqrt((raw**2).sum(axis=1, keepdims=True))
+        np.testing.assert_allclose(model["m"][0], directions.mean(axis=0), atol=1e-7)
+        expected = directions - directions.mean(axis=0)
+    assert ("m" in model) == (scaling == "centred")
+    v = aligner.embed_regions(raw)
+    np.testing.assert_allclose(v, expected @ model["Wm"] + model["bm"], atol=1e-6)
+    assert 0.3 < np.sqrt((v**2).sum(axis=1).mean()) < 3
+
+
 def test_gradient_check(capsys):
-    assert command.main(["-a", "1", "--model", "alignment", "--score", "sum"]) == 0
+    assert command.main(["-a", "1", "--model", "alignment", "--score", "sum", "--drop_prob_region", "0.5"]) == 0
     out = capsys.readouterr().out
     assert "aligner (score sum)" in out and "\nWm " in out and "passed" in out
 

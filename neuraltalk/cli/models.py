@@ -7,7 +7,7 @@ import numpy as np
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
 
-SAMPLE = 200  # training images by whose regions the size of the features is judged
+SAMPLE = 500  # training images by whose regions size and direction of the features are judged
 
 
 class CaptionerKind:
@@ -98,7 +98,7 @@ class AlignerKind:
             rng,
             options.dtype,
             vectors,
-            region_scale(data),
+            *region_statistics(options, data),
         )
 
     @staticmethod
@@ -133,14 +133,22 @@ def seed_of(folder):
         return json.load(file).get("seed", 0)
 
 
-def region_scale(data):
-    """The root mean square of the numbers in the region features, by images spread over the training split."""
+def region_statistics(options, data):
+    """What the aligner wants to know of the region features, by images spread over the training split.
+
+    Returns the root mean square of their numbers, once they are scaled as the options say, and their mean direction (D,).
+    """
+    from neuraltalk.models.aligner import directions
+
     imgids = sorted({imgid for imgid, _ in data.train_pairs})
-    features = data.features.of(imgids[:: max(1, len(imgids) // SAMPLE)]).features
-    scale = float(np.sqrt(np.mean(np.square(features, dtype=np.float64))))
-    if not scale > 0:
-        raise UserError(f"{data.features.path}: all features of the training images are 0; extract them again")
-    return scale
+    features = data.features.of(imgids[:: max(1, len(imgids) // SAMPLE)]).features.astype(np.float64)
+    mean = directions(features).mean(axis=0)
+    if options.region_scaling == "centred":
+        features = directions(features) - mean
+    scale = float(np.sqrt(np.mean(np.square(features))))
+    if not scale > 1e-12:
+        raise UserError(f"{data.features.path}: all regions of the training images have the same features; extract them again")
+    return scale, mean
 
 
 def read_vectors(options, vocabulary, rng):

@@ -101,6 +101,7 @@ TABLE = {
     ],
     "alignment model": [
         ("--embedding_size", SIZE, "N", "length of the vectors of regions and words in their common space"),
+        ("--region_scaling", ("none", "centred"), None, "centred: features of length 1, less their mean; none: as they are"),
         ("--score", ("max", "sum"), None, "of an image with a word: of its best region, or of all that are positive"),
         ("--length_normalisation", (0, 1), None, "1: the score of a sentence is divided by its number of words"),
         ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others"),
@@ -152,6 +153,7 @@ FIXED_ON_RESUME = (
     "rnn_feed_once",
     "image_scale",
     "embedding_size",
+    "region_scaling",
     "score",
     "length_normalisation",
     "word_vectors",

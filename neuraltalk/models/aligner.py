@@ -1,6 +1,7 @@
 """The aligner: which words of a sentence belong to which region of an image (section 3.1 of the paper).
 
-    v_i = drop(CNN(box_i) Wm + bm)              the regions of an image             (eq 1)
+    f_i = CNN(box_i), or CNN(box_i) / |CNN(box_i)| - m                              --region_scaling
+    v_i = drop(f_i Wm + bm)                     the regions of an image             (eq 1)
     x_t = drop(Ww[word_t])                      the words of a sentence             (eq 2)
     e_t = relu(x_t We + be)                                                         (eq 3)
     h_t = BRNN of e_1 .. e_n                    layers/brnn.py                      (eq 4-5)
@@ -14,7 +15,9 @@
 
 Regions and words never meet before their product: both sides can be embedded once and scored in any pairs. What is dropped
 is a copy that goes upwards; the recurrences see undropped states.
-Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch.
+Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch; and
+there is region_scaling "centred", which leaves of a region's features where they point, seen from the mean direction m. Raw
+features all point much the same way (they are never negative), and large regions have the longest.
 """
 
 import dataclasses
@@ -43,6 +46,7 @@ class AlignerOptions:
     embedding_size: int = 1000
     word_encoding_size: int = 300
     hidden_size: int = 300
+    region_scaling: str = "none"    # or "centred"
     score: str = "max"              # "max" (eq 8) or "sum" (eq 7)
     length_normalisation: int = 0   # 1: scores are divided by the number of words
     margin: float = 1.0
@@ -78,7 +82,8 @@ class Aligner:
         self.params = {name: np.ascontiguousarray(array) for name, array in params.items()}
 
     @classmethod
-    def initialise(cls, options, region_dimension, vocabulary_size, rng, dtype=np.float32, word_vectors=None, region_scale=1.0):
+    def initialise(cls, options, region_dimension, vocabulary_size, rng, dtype=np.float32, word_vectors=None, region_scale=1.0,
+                   region_mean=0.0):
         """Weights that keep the size of what passes through them, so that no layer starts silent or deafening; biases 0.
 
             We, Wd      normal, variance 2 / inputs: behind a rectifier, the mean square stays (He et al. 2015)
@@ -87,7 +92,8 @@ class Aligner:
             Ww          normal, variance 1, or `word_vectors` (V, E)
             Wm, Wd      such that v_i and s_t begin with a length near 1, hence scores below the margin: every hinge is
                         active and all gradients flow. For that `region_scale` is the root mean square of the
-                        numbers in the region features.
+                        numbers in the region features, scaled.
+            m           `region_mean` (D,), the mean direction of the features
         """
         params = {}
         for name, shape in parameter_shapes(options, region_dimension, vocabulary_size).items():
@@ -95,6 +101,8 @@ class Aligner:
                 params[name] = np.zeros(shape)
             elif name in ("Wf", "Wb"):
                 params[name] = RECURRENCE * np.eye(*shape)
+            elif name == "m":
+                params[name] = np.broadcast_to(region_mean, shape)
             elif name == "Ww":
                 params[name] = rng.standard_normal(shape) if word_vectors is None else np.asarray(word_vectors)
             else:
@@ -108,8 +116,9 @@ class Aligner:
         return ("Wm", "Ww", "We", "Wf", "Wb", "Wd") if self.options.train_word_vectors else ("Wm", "We", "Wf", "Wb", "Wd")
 
     def trained(self):
-        """The parameters that have a gradient, by name: all but word vectors that are kept fixed."""
-        return {name: w for name, w in self.params.items() if name != "Ww" or self.options.train_word_vectors}
+        """The parameters that have a gradient, by name: all but m and word vectors that are kept fixed."""
+        fixed = ("m",) if self.options.train_word_vectors else ("m", "Ww")
+        return {name: w for name, w in self.params.items() if name not in fixed}
 
     def loss(self, batch, rng=None):
         """Costs and gradients of an AlignmentBatch (data/batches.py); with a Generator `rng` dropout is on."""
@@ -118,7 +127,7 @@ class Aligner:
         K = len(lengths)
         score_forward, score_backward = WORD_SCORES[options.score]
 
-        v, region_cache = affine_forward(batch.regions, params["Wm"], params["bm"])                # (R, h) eq 1
+        v, region_cache = affine_forward(self.scaled(batch.regions), params["Wm"], params["bm"])   # (R, h) eq 1
         v, v_mask = dropout_forward(v, options.drop_prob_region, rng)
         x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
         x, x_mask = dropout_forward(x, options.drop_prob_word, rng)
@@ -146,9 +155,14 @@ class Aligner:
             reg_cost = sum(weight_decay(params[name], grads[name], options.regc / K) for name in self.regularised())
         return AlignmentLoss(cost + reg_cost, cost, reg_cost, grads, violations / max(1, 2 * K * (K - 1)), K)
 
+    def scaled(self, features):
+        """f (R, D) of the region features as they come."""
+        features = features.astype(self.params["Wm"].dtype, copy=False)
+        return directions(features) - self.params["m"] if self.options.region_scaling == "centred" else features
+
     def embed_regions(self, features):
         """v (R, h) of region features (R, D), any number of regions of any images."""
-        v, _ = affine_forward(features.astype(self.params["Wm"].dtype, copy=False), self.params["Wm"], self.params["bm"])
+        v, _ = affine_forward(self.scaled(features), self.params["Wm"], self.params["bm"])
         return v
 
     def embed_words(self, sentences):
@@ -181,10 +195,17 @@ class Aligner:
         return S
 
 
+def directions(features):
+    """Region features (R, D), each divided by its length; features that are all 0 stay so."""
+    lengths = np.sqrt(np.einsum("rd,rd->r", features, features))[:, None]       # (R, 1)
+    return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
+
+
 def parameter_shapes(options, region_dimension, vocabulary_size):
     """Name -> shape of every parameter; region_dimension is D, vocabulary_size V counts START/END."""
     h, E, H = options.embedding_size, options.word_encoding_size, options.hidden_size
     return {
+        **({"m": (1, region_dimension)} if options.region_scaling == "centred" else {}),
         "Wm": (region_dimension, h),
         "bm": (1, h),
         "Ww": (vocabulary_size, E),

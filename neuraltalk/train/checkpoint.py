@@ -315,6 +315,8 @@ def _aligner_options(params, model, path):
             raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
     _check_types(AlignerOptions, params, path)
     options = AlignerOptions.of(params)
+    if options.region_scaling not in ("none", "centred"):
+        raise UserError(f"{path}: region_scaling {options.region_scaling!r:.50} is unknown; there are none, centred")
     if options.score not in WORD_SCORES:
         raise UserError(f"{path}: score {options.score!r:.50} is unknown; there are {', '.join(WORD_SCORES)}")
     check_parameters(options, model, path)
