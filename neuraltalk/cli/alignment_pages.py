@@ -6,11 +6,11 @@ import pathlib
 
 import numpy as np
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console
 from neuraltalk.files import write_text
 
 PICTURES_SHOWN = 60
-BETA = 0.5
+BETA = 0.3  # as of neuraltalk phrases
 
 
 def number(text):
@@ -62,7 +62,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
             dataset.folder,
             output,
             figures,
-            [source, f"Here the {part}pictures and their {len(found[1]):,} sentences rank among themselves; ✓ marks what belongs together."],
+            [source, f"Here the {part}pictures and their {len(found[1]):,} sentences rank among themselves; ✓: belong together."],
             options.page_pictures,
             lambda done: progress.update(len(some) + done),
             [("Pictures", "#pictures"), ("Sentences", "#sentences"), ("Words and regions", "alignment.html")],

@@ -5,9 +5,9 @@ An entry of the page, plain values all of them:
     img_path   the picture's file
     imgid      its number, for links
     boxes      of its regions: xmin, ymin, xmax, ymax, the whole picture first
-    words      of one sentence: {"text", "region", "score", "alone"}: the box that the word has (a number from 0), its score there,
-               and the box of its highest score, which is another one where its neighbours outweighed it; all three None for
-               a word that the model doesn't know
+    words      of one sentence: {"text", "region", "score", "alone"}: the box that the word has (a number from 0), its score
+               there, and the box of its highest score, which is another one where its neighbours outweighed it; all three
+               None for a word that the model doesn't know
     score      of picture and sentence
 
 A box is drawn in percent of the whole picture's, so it needs no pixels and scales with the page. Colour never stands
@@ -73,7 +73,7 @@ def _toolbar(count):
 
 def _card(number, entry, url, shape, aspect, more):
     """One picture, its boxes and its sentence."""
-    words, boxes = entry["words"], entry["boxes"]
+    words = entry["words"]
     numbers = box_numbers(words)
     phrases = [(region, list(run)) for region, run in itertools.groupby(words, key=lambda word: word["region"])]
     name = frames.base_name(entry["img_path"])
@@ -93,8 +93,9 @@ def _card(number, entry, url, shape, aspect, more):
     details = f"<details><summary>Phrases ({count})</summary><ul>{listed}</ul></details>" if count else ""
     sentence = "".join(_phrase(region, run, numbers) for region, run in phrases) or "<em>(no words)</em>"
     return (
-        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" data-value="{float(entry["score"]):.6f}" '
-        f'data-find="{escape(text)} {escape(name)}">{_stage(entry, url, shape, aspect, numbers)}'
+        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" '
+        f'data-value="{float(entry["score"]):.6f}" data-find="{escape(text)} {escape(name)}">'
+        f"{_stage(entry, url, shape, aspect, numbers)}"
         f'<p class="caption words" dir="auto">{sentence}</p>'
         f'<p class="facts">{"".join(facts)}</p>{details}</article>'
     )
@@ -147,7 +148,8 @@ def _stage(entry, url, shape, aspect, numbers):
     if url is not None:
         picture = frames.img(entry["img_path"], url, shape)
     else:
-        picture = f'<span class="absent" role="img" aria-label="{frames.label(entry["img_path"])}, not here">no picture here</span>'
+        name = frames.label(entry["img_path"])
+        picture = f'<span class="absent" role="img" aria-label="{name}, not here">no picture here</span>'
     return (
         f'<div class="frame staged"><div class="stage" style="width:{share:.2f}%;aspect-ratio:{shape[0] / shape[1]:.4f}">'
         f'{picture}<span class="boxes" aria-hidden="true">{"".join(drawn)}</span></div></div>'
@@ -164,12 +166,12 @@ def _phrase(region, run, numbers):
     for k, word in enumerate(run):
         moved = word["alone"] != region
         own = f", on its own it would choose {box_name(word['alone'], numbers)}" if moved else ""
-        score = frames.number(word["score"])
+        text, score = escape(word["text"]), frames.number(word["score"])
         about = f"{box_name(region, numbers)}, score {score}{own}"
         tag = f"<sup>{numbers[region] or 'all'}</sup>" if k == 0 else ""
         kind = f"word {_colour(region, numbers)}{' moved' if moved else ''}"
         shown.append(
-            f'<button type="button" class="{kind}" data-region="{region}" title="{about}" aria-label="{escape(word["text"])}, {about}">'
-            f"<span>{tag}<bdi>{escape(word['text'])}</bdi></span><small>{score}</small></button>"
+            f'<button type="button" class="{kind}" data-region="{region}" title="{about}" aria-label="{text}, {about}">'
+            f"<span>{tag}<bdi>{text}</bdi></span><small>{score}</small></button>"
         )
     return f'<span class="phrase">{" ".join(shown)}</span> '

@@ -77,7 +77,7 @@ def best(scores, most=ANSWERS):
 
 
 def rank(scores, right):
-    """From 1: one more than the wrong answers that score as high as the best of the right ones (a mask); None if none is right."""
+    """1 + the number of wrong answers that score as high as the best of the `right` ones (a mask); None if none is right."""
     if not right.any():
         return None
     return 1 + int(np.count_nonzero(scores[~right] >= scores[right].max()))
@@ -117,7 +117,8 @@ def _sentence(n, images, sentence, scores, found):
         name = f"{frames.label(images[k]['img_path'])}, score {frames.number(scores[k])}{', the right one' if right else ''}"
         missing = "" if found[k] else " none"
         shown.append(
-            f'<li><a class="thumb{missing}{" right" if right else ""}" href="#p{int(images[k]["imgid"])}" aria-label="{name}" title="{name}">'
+            f'<li><a class="thumb{missing}{" right" if right else ""}" href="#p{int(images[k]["imgid"])}" '
+            f'aria-label="{name}" title="{name}">'
             f'<span class="t{k}"></span><small>{_mark(right)}{frames.number(scores[k])}</small></a></li>'
         )
     own = images[sentence["image"]]
