@@ -204,8 +204,11 @@ def _follows(kind, next_kind):
     return kind != "time" and not (kind == "place" and next_kind == "place")
 
 
-def holds(conditions, scene):
-    """Whether things of the scene, all different, can be given to the variables so that all conditions hold."""
+def holds(conditions, scene, allowed=lambda variable, thing: True):
+    """Whether things of the scene, all different, can be given to the variables so that all conditions hold.
+
+    allowed(variable, index of a thing) may forbid a variable some things.
+    """
     things = scene["things"]
     for condition in conditions:
         if condition[0] == "setting" and scene["setting"] not in condition[1]:
@@ -214,7 +217,7 @@ def holds(conditions, scene):
             return False
     candidates = {}  # variable -> list of groups of things
     for _, variable, kinds, count in (c for c in conditions if c[0] == "thing"):
-        group = [i for i, thing in enumerate(things) if thing["kind"] in kinds
+        group = [i for i, thing in enumerate(things) if thing["kind"] in kinds and allowed(variable, i)
                  and all(_fits(thing, c) for c in conditions if c[0] in ("colour", "size", "wears") and c[1] == variable)]
         candidates[variable] = [(i,) for i in group] if count == 1 else [tuple(group)] if len(group) == count else []
     pronouns = {c[1]: c[2] for c in conditions if c[0] == "same"}
