@@ -136,7 +136,7 @@ def seed_of(folder):
 def region_statistics(options, data):
     """What the aligner wants to know of the region features, by images spread over the training split.
 
-    Returns the root mean square of their numbers, once they are scaled as the options say, and their mean direction (D,).
+    Returns the root mean square of their numbers, scaled as the options say, and their mean direction (D,).
     """
     from neuraltalk.models.aligner import directions
 
@@ -147,7 +147,7 @@ def region_statistics(options, data):
         features = directions(features) - mean
     scale = float(np.sqrt(np.mean(np.square(features))))
     if not scale > 1e-12:
-        raise UserError(f"{data.features.path}: all regions of the training images have the same features; extract them again")
+        raise UserError(f"{data.features.path}: all regions that train have the same features; extract them again")
     return scale, mean
 
 
@@ -158,8 +158,8 @@ def read_vectors(options, vocabulary, rng):
     vectors, found = read_word_vectors(options.word_vectors, vocabulary)
     if vectors.shape[1] != options.word_encoding_size:
         raise UserError(
-            f"{options.word_vectors}: its vectors have {vectors.shape[1]} numbers; set --word_encoding_size {vectors.shape[1]} "
-            f"(it is {options.word_encoding_size})"
+            f"{options.word_vectors}: its vectors have {vectors.shape[1]} numbers; set --word_encoding_size "
+            f"{vectors.shape[1]} (it is {options.word_encoding_size})"
         )
     vectors = vectors / max(float(np.sqrt(np.mean(np.square(vectors[found])))), 1e-12)
     vectors[~found] = rng.standard_normal((np.count_nonzero(~found), vectors.shape[1]))

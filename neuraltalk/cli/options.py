@@ -33,7 +33,8 @@ Other data: a folder data/NAME with dataset.json and features
 (`neuraltalk dataset -h` makes one from pictures and captions), then python driver.py -d NAME; the aligner needs
 regions, too (region_feats.mat).
 
-An option of one model is refused with the other. Defaults are the captioner's; where the aligner's differs, it follows."""
+An option of one model is refused with the other. Defaults are the captioner's; the aligner's
+follow where they differ."""
 
 EPILOG = (
     "presets:\n"
@@ -41,8 +42,9 @@ EPILOG = (
     + """
 Files: cv/DATASET_GENERATOR_FAPPEND.p is the best model so far, with .last.p the newest state, which --resume continues;
 a new run keeps those of the one before as .previous.p. status/HOST_DATASET_GENERATOR_FAPPEND_status.json tells how it
-goes. An aligner's have "alignment" for GENERATOR. Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options
-or data or training stopped by itself, 130 interrupted (all saved)."""
+goes. An aligner's have "alignment" for GENERATOR.
+Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself, 130
+interrupted (all saved)."""
 )
 
 
@@ -72,8 +74,8 @@ NOT_NEGATIVE = Bound(0)
 SHARE = Bound(0, 1, high_open=True)  # dropping, forgetting or averaging everything leaves nothing
 ANY = Bound()
 
-# group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name. Which model has it, its
-# type and its default are told by the records.
+# group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name. The records tell which
+# model has it, its type and its default.
 # fmt: off
 TABLE = {
     "data and files": [
@@ -301,5 +303,5 @@ def checked(options):
             f"--fappend {options.fappend!r:.50} becomes part of file names: use letters, digits and any of _ - + ."
         )
     if options.model == "alignment" and options.batch_size < 2:
-        raise UserError("--batch_size 1 leaves nothing to compare: the aligner tells the images of a batch apart; give 2 or more")
+        raise UserError("--batch_size 1 leaves nothing to compare: the aligner tells images of a batch apart; give 2 or more")
     return dataclasses.replace(options, **converted)

@@ -1,8 +1,8 @@
 """The options of a run as a record: the fields, their defaults and their types, a record for each model.
 
 Options of the original driver keep its names and, for the captioner, its defaults. The aligner's defaults are the
-settings found by search (docs/alignment-settings.md), for the paper doesn't publish its own. A checkpoint keeps the fields as its
-`params`; only the aligner's name their model, since the original's files have no such entry.
+settings found by search (docs/alignment-settings.md), for the paper doesn't publish its own. A checkpoint keeps the
+fields as its `params`; only the aligner's name their model, since the original's files have no such entry.
 """
 
 import dataclasses
