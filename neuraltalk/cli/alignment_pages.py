@@ -87,7 +87,8 @@ def align(aligner, vocabulary, regions, images, paths, beta):
     for k, labels in enumerate(best_labels(unary, counts, rows, beta)):
         mine = unary[rows[k], : counts[k]]  # (n, R)
         chosen = [
-            {"region": int(region), "score": float(row[region]), "alone": int(row.argmax())} for region, row in zip(labels, mine)
+            {"region": region, "score": float(row[region]), "alone": region if row[region] == row.max() else int(row.argmax())}
+            for region, row in zip(labels.tolist(), mine)
         ]
         chosen.reverse()
         unknown = {"region": None, "score": None, "alone": None}

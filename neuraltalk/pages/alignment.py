@@ -11,7 +11,7 @@ An entry of the page, plain values all of them:
     score      of picture and sentence
 
 A box is drawn in percent of the whole picture's, so it needs no pixels and scales with the page. Colour never stands
-alone: boxes and phrases carry the same number.
+alone: boxes and phrases carry the same number. A word's is the stronger, the higher its score among those of the page.
 """
 
 import itertools
@@ -21,6 +21,8 @@ from neuraltalk.pages import frames
 from neuraltalk.pages.html import escape, page
 
 COLOURS = 8  # in style.css: .c1 .. .c8; .c0 is the whole picture
+WEAKEST, STRONGEST = 6, 40  # percent of its colour behind a word of the lowest and the highest score
+ROOM = 7  # percent of the picture's height that a box's number needs to stand above it; else it stands within
 
 
 def alignment_page(
@@ -40,8 +42,9 @@ def alignment_page(
             progress(done + 1)
     shapes = [shown[1] if shown else _size(entry["boxes"][0]) for shown, entry in zip(found, entries, strict=True)]
     aspect = frames.common_aspect(shapes)
+    most = max((word["score"] for entry in entries for word in entry["words"] if word["score"]), default=0)
     cards = [
-        _card(number, entry, shown[0][0] if shown else None, shape, aspect, more)
+        _card(number, entry, shown[0][0] if shown else None, shape, aspect, most, more)
         for number, (entry, shown, shape) in enumerate(zip(entries, found, shapes))
     ]
     body = [
@@ -71,7 +74,7 @@ def _toolbar(count):
     )
 
 
-def _card(number, entry, url, shape, aspect, more):
+def _card(number, entry, url, shape, aspect, most, more):
     """One picture, its boxes and its sentence."""
     words = entry["words"]
     numbers = box_numbers(words)
@@ -91,7 +94,7 @@ def _card(number, entry, url, shape, aspect, more):
     )
     count = sum(region is not None for region, _ in phrases)
     details = f"<details><summary>Phrases ({count})</summary><ul>{listed}</ul></details>" if count else ""
-    sentence = "".join(_phrase(region, run, numbers) for region, run in phrases) or "<em>(no words)</em>"
+    sentence = "".join(_phrase(region, run, numbers, most) for region, run in phrases) or "<em>(no words)</em>"
     return (
         f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" '
         f'data-value="{float(entry["score"]):.6f}" data-find="{escape(text)} {escape(name)}">'
@@ -141,7 +144,7 @@ def _stage(entry, url, shape, aspect, numbers):
             )
         )
         place = f"left:{xmin:.2f}%;top:{ymin:.2f}%;width:{xmax - xmin:.2f}%;height:{ymax - ymin:.2f}%"
-        kind = f"box {_colour(region, numbers)}" if region in chosen else "box other"
+        kind = f"box {_colour(region, numbers)}{' low' if ymin > ROOM and region else ''}" if region in chosen else "box other"
         tag = f"<i>{numbers[region] or 'all'}</i>" if region in chosen else ""
         drawn.append(f'<span class="{kind}" data-region="{region}" style="{place}">{tag}</span>')
     share = min(100, 100 * shape[0] / shape[1] / aspect)
@@ -156,7 +159,7 @@ def _stage(entry, url, shape, aspect, numbers):
     )
 
 
-def _phrase(region, run, numbers):
+def _phrase(region, run, numbers, most):
     """Neighbouring words with one box: each a button that tells its box and its score."""
     if region is None:
         return "".join(
@@ -168,10 +171,12 @@ def _phrase(region, run, numbers):
         own = f", on its own it would choose {box_name(word['alone'], numbers)}" if moved else ""
         text, score = escape(word["text"]), frames.number(word["score"])
         about = f"{box_name(region, numbers)}, score {score}{own}"
+        tint = WEAKEST + (STRONGEST - WEAKEST) * (max(word["score"], 0) / most if most > 0 else 0)
         tag = f"<sup>{numbers[region] or 'all'}</sup>" if k == 0 else ""
         kind = f"word {_colour(region, numbers)}{' moved' if moved else ''}"
         shown.append(
-            f'<button type="button" class="{kind}" data-region="{region}" title="{about}" aria-label="{text}, {about}">'
+            f'<button type="button" class="{kind}" data-region="{region}" style="--t:{tint:.0f}%" title="{about}" '
+            f'aria-label="{text}, {about}">'
             f"<span>{tag}<bdi>{text}</bdi></span><small>{score}</small></button>"
         )
     return f'<span class="phrase">{" ".join(shown)}</span> '

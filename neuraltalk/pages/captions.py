@@ -4,7 +4,8 @@ Of the file's schema the page needs only "imgblobs", and of each of those only "
 files as well. What ours have beside the original's keys:
 
     candidates    the n-best list, best first: [{"text", "logprob"}]; the first is "candidate"
-    verdict       "true", "false" or "not a sentence", where the truth of a picture is known
+    verdict       "true", "false" or "not a sentence" (of regions: "not a phrase"), where the truth of a picture is known
+    box           of a region: xmin, ymin, xmax, ymax in pixels of its picture; only this part is shown
 """
 
 import pathlib
@@ -30,7 +31,7 @@ def captions_page(result, title, picture_folder, page_folder, figures=(), notes=
     frames.check_pictures(pictures)
     cards, shapes = [], []
     for number, blob in enumerate(result["imgblobs"]):
-        found = frames.source(pathlib.Path(picture_folder) / blob["img_path"], page_folder, pictures, 360)
+        found = frames.source(pathlib.Path(picture_folder) / blob["img_path"], page_folder, pictures, 360, box=blob.get("box"))
         (url,), shape = found or ((None,), None)
         shapes += [shape] if shape else []
         cards.append(_card(number, blob, frames.image(blob["img_path"], url, shape)))
@@ -50,7 +51,9 @@ def captions_page(result, title, picture_folder, page_folder, figures=(), notes=
 def _toolbar(blobs):
     """Search, order and, where verdicts are known, a choice among them."""
     verdicts = [
-        verdict for verdict in ("true", "false", "not a sentence") if any(b.get("verdict") == verdict for b in blobs)
+        verdict
+        for verdict in ("true", "false", "not a sentence", "not a phrase")
+        if any(b.get("verdict") == verdict for b in blobs)
     ]
     options = "".join(f'<option value="{escape(verdict)}">{escape(verdict)}</option>' for verdict in verdicts)
     choice = (

@@ -23,8 +23,10 @@ def image_policy(pictures):
     return "* data: blob:" if pictures == "linked" else "data:"
 
 
-def source(path, page_folder, pictures, *sizes):
+def source(path, page_folder, pictures, *sizes, box=None):
     """A picture as URLs, one for each of `sizes` (most pixels a side; the same file for all if it is linked).
+
+    box (xmin, ymin, xmax, ymax in pixels) cuts an embedded picture to a part of it.
 
     Returns (URLs, (width, height) of the first), or None if the picture isn't there, can't be read or isn't wanted.
     URLs are safe inside quotes, in HTML and CSS.
@@ -36,6 +38,9 @@ def source(path, page_folder, pictures, *sizes):
     except UserError:
         return None
     if pictures == "embedded":
+        if box is not None:
+            xmin, ymin, xmax, ymax = (round(number) for number in box)
+            picture = picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
         copies = [thumbnail(picture, size) for size in sizes]
         return [url for url, _, _ in copies], copies[0][1:]
     try:

@@ -119,7 +119,7 @@ def _sentence(n, images, sentence, scores, found):
         shown.append(
             f'<li><a class="thumb{missing}{" right" if right else ""}" href="#p{int(images[k]["imgid"])}" '
             f'aria-label="{name}" title="{name}">'
-            f'<span class="t{k}"></span><small>{_mark(right)}{frames.number(scores[k])}</small></a></li>'
+            f'<span class="shot t{k}"></span><small>{_mark(right)}{frames.number(scores[k])}</small></a></li>'
         )
     own = images[sentence["image"]]
     right = np.arange(len(scores)) == sentence["image"]
