@@ -11,6 +11,7 @@ The same seed gives the same bytes on the same versions of NumPy and Pillow: eac
 seeded by (seed, imgid, purpose).
 """
 
+import functools
 import os
 import pathlib
 import shutil
@@ -23,9 +24,11 @@ from neuraltalk.data.scenes.describe import describe
 from neuraltalk.data.scenes.render import SIDE, render
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
+from neuraltalk.parallel import spread
 
 TRAIN, VAL, TEST, UNSEEN = 3000, 150, 150, 20
 HELD_OUT_EVERY = 10  # one test picture in ten has a combination that training never shows
+BLOCK = 10  # pictures measured at a time by one process
 COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
 
 
@@ -69,23 +72,23 @@ def _open_to_others(folder):
 def _build(folder, name, seed, counts, unseen, features, progress):
     splits = [split for split, count in counts.items() for _ in range(count)]
     (folder / "imgs").mkdir()
+    (folder / "unseen").mkdir()
     steps = len(splits) * (2 if features else 1)
+    first_test = counts["train"] + counts["val"]
+    jobs = [(f"imgs/scene_{imgid:05}.png", imgid, split == "test" and (imgid - first_test) % HELD_OUT_EVERY == 0)
+            for imgid, split in enumerate(splits)]
     images, scenes, phrases = [], [], []
-    for imgid, split in enumerate(splits):
-        held_out = split == "test" and (imgid - counts["train"] - counts["val"]) % HELD_OUT_EVERY == 0
-        scene, picture, written = make_picture(seed, imgid, held_out)
-        filename = f"scene_{imgid:05}.png"
-        picture.save(folder / "imgs" / filename, compress_level=3)
+    for scene, written in spread(functools.partial(_draw, folder, seed), jobs):
+        imgid = len(scenes)
+        filename, split = f"scene_{imgid:05}.png", splits[imgid]
         scenes.append({"imgid": imgid, "filename": filename, "split": split, **scene})
         images.append(_image_entry(imgid, filename, split, written))
         phrases.append(_phrase_entries(scene, written))
         progress(imgid + 1, steps)
-    (folder / "unseen").mkdir()
     others = []
     for k in range(unseen):
-        scene, picture, _ = make_picture(seed, len(splits) + k)
         filename = f"unseen_{k:02}.png"
-        picture.save(folder / "unseen" / filename, compress_level=3)
+        scene, _ = _draw(folder, seed, (f"unseen/{filename}", len(splits) + k, False))
         others.append({"filename": filename, **scene})
     write_json(folder / "unseen" / "scenes.json", others)
     dataset = {"dataset": name, "seed": seed}
@@ -96,6 +99,14 @@ def _build(folder, name, seed, counts, unseen, features, progress):
     write_json(folder / "phrases.json", phrases)
     write_json(folder / "scenes.json", scenes)
     write_json(folder / "dataset.json", {**dataset, "images": images})
+
+
+def _draw(folder, seed, job):
+    """Draw one picture into its file; job is (file below folder, imgid, held_out) -> scene, [(tokens, phrases)]."""
+    filename, imgid, held_out = job
+    scene, picture, written = make_picture(seed, imgid, held_out)
+    picture.save(folder / filename, compress_level=3)
+    return scene, written
 
 
 def make_picture(seed, imgid, held_out=False):
@@ -133,7 +144,25 @@ def _write_features(folder, seed, paths, train, progress):
 
     extractor = KMeansExtractor.learn(paths[:train], np.random.default_rng((seed, LEARN)))
     extractor.save(folder / "extractor.npz")
-    features = extractor.features(paths, progress)
+    blocks = [paths[start:start + BLOCK] for start in range(0, len(paths), BLOCK)]
+    features = np.empty((len(paths), extractor.dimension), np.float32)
+    done = 0
+    for block in spread(functools.partial(_measure, folder / "extractor.npz"), blocks):
+        features[done:done + len(block)] = block
+        done += len(block)
+        progress(done)
     with write_atomically(folder / "vgg_feats.npy") as file:
         np.save(file, features)
     return {"extractor": extractor.name, "fingerprint": extractor.fingerprint}
+
+
+def _measure(extractor_file, paths):
+    """Features of some pictures, by the extractor in a file (which each process reads once)."""
+    return _extractor(extractor_file).features(paths)
+
+
+@functools.cache
+def _extractor(file):
+    from neuraltalk.vision.extractors import load_extractor
+
+    return load_extractor(file)
