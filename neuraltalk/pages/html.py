@@ -27,10 +27,10 @@ def link(path):
 def page(title, body, scripts=(), images="data:", style=""):
     """A whole document.
 
-    title   text; body: HTML whose texts are escaped
-    scripts names of .js files in this folder, put inside the page in this order
-    images  where pictures may come from, as a Content-Security-Policy has it: by default only from within the file
-    style   CSS of this page alone, behind everyone's
+    title    text; body: HTML whose texts are escaped
+    scripts  names of .js files in this folder, put inside the page in this order
+    images   where pictures may come from, as a Content-Security-Policy has it: by default only from within the file
+    style    CSS of this page alone, behind everyone's
 
     The policy forbids everything else, so that no text in a page could ever load or send anything.
     """
