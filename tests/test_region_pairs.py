@@ -11,7 +11,7 @@ from neuraltalk.cli import phrases
 from neuraltalk.cli.main import main as neuraltalk_command
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.features import open_features
-from neuraltalk.data.region_pairs import load_truth
+from neuraltalk.data.region_pairs import load_truth, trim
 from neuraltalk.data.regions import open_regions
 from neuraltalk.errors import UserError
 from neuraltalk.metrics.region_truth import true_phrases
@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_pairs_are_a_data_set(place, capsys):
-    code, out, err = run(capsys, phrases, "--beta", "0")
+    code, out, err = run(capsys, phrases, "--beta", "0", "--trim", "0")
     assert code == 0 and "0" in out and "(written)" in out and "words each, on" in out
     toy, pairs = load_dataset(place / "data" / "toy"), load_dataset(place / "data" / "toy_regions")
     assert "driver.py -d toy_regions" in err
@@ -49,7 +49,7 @@ def test_pairs_are_a_data_set(place, capsys):
 
 
 def test_a_large_beta_keeps_sentences_whole(place, capsys):
-    assert run(capsys, phrases, "--beta", "1e6", "-o", "data/whole")[0] == 0
+    assert run(capsys, phrases, "--beta", "1e6", "--trim", "0", "-o", "data/whole")[0] == 0
     toy, pairs = load_dataset(place / "data" / "toy"), load_dataset(place / "data" / "whole")
     found = sorted(tuple(s.tokens) for image in pairs.images for s in image.sentences)
     assert found == sorted(tuple(s.tokens) for image in toy.images for s in image.sentences)
@@ -89,8 +89,21 @@ def test_true_phrases():
         {"sentence": 1, "phrase": "two cats", "box": [20, 0, 30, 10]},
     ]
     boxes = np.array([[0, 0, 40, 40], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 10, 4]])
-    assert true_phrases(entries, boxes) == [[], ["a dog", "a dog"], [], []]
-    assert true_phrases([], boxes) == [[], [], [], []]
+    assert true_phrases(entries, [[], []], boxes) == [[], ["a dog", "a dog"], [], []]
+    assert true_phrases([], [], boxes) == [[], [], [], []]
+
+
+@pytest.mark.parametrize("between, texts", [("in", ["a girl in a red dress"]), ("runs in", ["a girl", "a red dress"])])
+def test_neighbouring_phrases_of_one_box_are_one(between, texts):
+    entries = [{"sentence": 0, "phrase": phrase, "box": [0, 0, 9, 9]} for phrase in ("A girl", "a red dress")]
+    sentence = f"A girl {between} a red dress".split()
+    assert true_phrases(entries, [sentence], np.array([[0, 0, 9, 9]])) == [texts]
+
+
+def test_ends_are_trimmed():
+    assert trim("in the snow with".split()) == ["in", "the", "snow"]
+    assert trim("is a dog and a".split()) == ["a", "dog"]
+    assert trim(["the"]) == [] == trim([])
 
 
 def test_the_generator_trains_on_it(place, capsys):

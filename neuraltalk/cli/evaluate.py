@@ -21,6 +21,9 @@ Perplexity counts the words that the vocabulary has, and the end of each sentenc
 over all images together, reference length the closest, brevity penalty on, in percent; words as the data set's tokens
 have them. For the embedded pictures, whose truth is known, the share of captions that are true is told as well.
 
+Of a captioner of regions (neuraltalk phrases makes their data set): the same against what people said of each region,
+where phrases.json told it, beside the nearest training region's snippet and, with --compare, a captioner of whole images.
+
 Of an alignment model: R@1, R@5, R@10 (in how many of a hundred cases the right answer is among the first 1, 5, 10) and
 median rank, of the closest of an image's own sentences among all, and of a sentence's image among all. Where the data
 set has phrases.json, also how many phrases choose a region that overlaps theirs by half or more (IoU), and one whose
@@ -63,6 +66,12 @@ def build_parser():
     )
     captioning.add_page_option(data)
     captioning.add_search_options(parser, "search of a captioner")
+    described = parser.add_argument_group("captioner of regions (neuraltalk phrases)")
+    described.add_argument(
+        "--compare",
+        metavar="CHECKPOINT",
+        help="a captioner of whole images, to be scored beside it on the same regions, each cut out as a picture",
+    )
     alignment = parser.add_argument_group("alignment model")
     alignment.add_argument(
         "--folds",
@@ -85,7 +94,7 @@ def build_parser():
 
 # The options that one kind of model has and the other hasn't
 OWN = {
-    "captioner": ("beam_size", "nbest", "max_length", "length_normalization"),
+    "captioner": ("compare", "beam_size", "nbest", "max_length", "length_normalization"),
     "alignment": ("folds", "beta"),
 }
 
@@ -115,6 +124,12 @@ def main(argv=None):
     checkpoint = captioning.open_checkpoint(options.checkpoint)
     check_own(options, parser, checkpoint)
     dataset = open_dataset(options.dataset, checkpoint)
+    if checkpoint.kind == "captioner" and dataset.regions_of is not None:
+        from neuraltalk.cli import evaluate_regions
+
+        return evaluate_regions.evaluate(options, checkpoint, dataset)
+    if options.compare is not None:
+        raise UserError(f"--compare is about regions, and {dataset.folder} holds whole images; name a data set of regions (-d)")
     images = choose_images(dataset, options.split, options.max_images)
     if checkpoint.kind == "alignment":
         from neuraltalk.cli.evaluate_alignment import evaluate

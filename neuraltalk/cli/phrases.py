@@ -65,6 +65,14 @@ def build_parser():
         help="leave out snippets of fewer known words (default: 1, all stay)",
     )
     parser.add_argument(
+        "--trim",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="1: leave out words at a snippet's ends that only lead over to its neighbours, such as in, the, is "
+        "(English; default: 1)",
+    )
+    parser.add_argument(
         "--whole_image",
         action="store_true",
         help="put the whole image's features beside the region's: twice as many numbers",
@@ -131,15 +139,17 @@ def main(argv=None):
 
 def records_of(image, sentences, pieces, entries, regions, vocabulary, options):
     """The RegionRecords of one image: regions that have a snippet, and outside train those that people spoke of."""
-    from neuraltalk.data.region_pairs import RegionRecord
+    from neuraltalk.data.region_pairs import RegionRecord, trim
     from neuraltalk.metrics.region_truth import true_phrases
 
     boxes = regions.boxes_of(image.imgid)
     own = [[] for _ in boxes]
     for sentence, piece in pieces:
-        if piece.stop - piece.start >= options.min_words:
-            own[piece.region].append([vocabulary.words[word] for word in sentences[sentence][piece.start : piece.stop]])
-    truth = true_phrases(entries, boxes)
+        tokens = [vocabulary.words[word] for word in sentences[sentence][piece.start : piece.stop]]
+        tokens = trim(tokens) if options.trim else tokens
+        if len(tokens) >= options.min_words:
+            own[piece.region].append(tokens)
+    truth = true_phrases(entries, [sentence.tokens for sentence in image.sentences], boxes)
     training = image.split in ("train", "restval")
     return [
         RegionRecord(image, region, own[region], truth[region])

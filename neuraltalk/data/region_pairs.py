@@ -20,7 +20,13 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 
 TRUTH = "truth.json"
-AT_ONCE = 256  # pictures whose features are in memory
+AT_ONCE = 256  # regions whose features are in memory
+
+
+# Words that can't end, or begin, a snippet: they led over to the next piece of the sentence, on another region.
+NO_END = frozenset("a an the and or but as while who which that of in on at to into onto with by for from over through his her "
+                   "its their is are was were be being has have very some two three".split())
+NO_START = frozenset("and or but while who which that of is are was were".split())
 
 
 class RegionRecord(NamedTuple):
@@ -75,6 +81,20 @@ def write_region_pairs(folder, dataset, regions, records, extractor=None, whole_
         "images": images,
     }
     write_json(folder / "dataset.json", document)
+
+
+def trim(tokens):
+    """A snippet without the words at its ends that only join it to its neighbours; possibly nothing.
+
+    >>> trim("and a girl in red is in the".split())
+    ['a', 'girl', 'in', 'red']
+    """
+    start, stop = 0, len(tokens)
+    while stop > start and tokens[stop - 1] in NO_END:
+        stop -= 1
+    while start < stop and tokens[start] in NO_START:
+        start += 1
+    return tokens[start:stop]
 
 
 def check_target(folder):

@@ -7,7 +7,8 @@ A piece may be
     what is said of a thing that isn't named    "riding a bike", "is running on the beach", "in red", "a red dress"
     a place or a time                           "in the snow", "the street at night"
 
-and begin or end with a word that led over to the next piece (JOINING). The thing of which it speaks must be in the box, or,
+and begin or end with a word that led over to the next piece (JOINING), or end before the object of its verb or preposition
+("a woman holding", "a bird flying above"), which is then any thing. The thing of which it speaks must be in the box, or,
 if that isn't named, this one or another that is; what it says of it must be true of the scene, for what a girl rides may
 well reach out of her box. A thing is in a box if they share half of the smaller one's area: the box may show a part of it.
 """
@@ -16,7 +17,7 @@ from neuraltalk.data.scenes import world
 from neuraltalk.data.scenes.judge import _Parser, _well_formed, holds
 
 JOINING = ("and", "while", "is", "are", "in", "on", "at")
-UNNAMED = -1  # the variable of a subject that isn't named; the others are positions of words
+UNNAMED, OBJECT = -1, 10**6  # variables of a subject and an object that aren't named; the others are positions of words
 
 
 def judge_region(tokens, scene, box):
@@ -62,6 +63,23 @@ def _trimmed(tokens):
 
 
 def _readings(tokens):
+    """Conditions of each reading of these very tokens, or of a piece that lacks its object."""
+    yield from _complete(tokens)
+    for words, relations in _ENDS:
+        if len(tokens) > len(words) and tokens[-len(words) :] == words:
+            for conditions in _complete(tokens[: -len(words)]):
+                variables = sorted(condition[1] for condition in conditions if condition[0] == "thing")
+                if variables:
+                    anything = ("thing", OBJECT, tuple(world.KINDS), 1)
+                    yield (*conditions, anything, ("relation", tuple(variables[:1]), relations, OBJECT))
+
+
+_ENDS = [(words, verb.relations) for verb in world.WITH_OBJECT.values() for words in (verb.ing, verb.third)]
+_ENDS += [(("is", *verb.ing), verb.relations) for verb in world.WITH_OBJECT.values()]
+_ENDS += [(words, relations) for words, relations in world.PREPOSITIONS.items() if words != ("on",)]
+
+
+def _complete(tokens):
     """Conditions of each reading of these very tokens."""
     for words in (tokens, ("the", *tokens)):
         parser, N = _Parser(words), len(words)
