@@ -163,6 +163,11 @@ def own_extractor(checkpoint):
     from neuraltalk.vision.extractors import extractor_from_state
 
     extractor = extractor_from_state(checkpoint.extractor)
+    if extractor.name == "kmeans+components":
+        raise UserError(
+            f"{checkpoint.path} describes regions, not whole pictures; give it a data set of regions (neuraltalk phrases), or "
+            "take a captioner of whole images"
+        )
     if extractor.dimension != checkpoint.image_dimension:
         raise UserError(
             f"{checkpoint.path}: its extractor gives {extractor.dimension} numbers, its model takes "

@@ -12,11 +12,11 @@ with their snippets of text as a data set, on which the captioner then learns to
 
     python driver.py --model alignment
     neuraltalk phrases -o data/scenes_regions
-    python driver.py -d scenes_regions
+    python driver.py -d scenes_regions --preset scenes
     python eval_sentence_predictions.py
 
 Each word would like its best region, and neighbours gain --beta if they share one; the best division of a sentence is
-found exactly. A table shows what a few values of beta do to the snippets. Of one region's words only runs of known
+found exactly. A table shows what a few values of beta do to the snippets, before their ends are trimmed. Of one region's words only runs of known
 words count; the words that the model doesn't know are left out. Splits stay. Where the data set has phrases.json,
 the phrases that people gave to a box go into truth.json, as references for the evaluation only."""
 
@@ -180,7 +180,9 @@ def report(target, dataset, regions, records):
     known = sum(bool(record.truth) for record in records if record.image.split in ("val", "test"))
     if known:
         print(f"  truth of {known:,} regions of val and test, for the evaluation")
-    console.say(f"next        python driver.py -d {target.name if target.parent == captioning.DATA else target}")
+    name = target.name if target.parent == captioning.DATA else target
+    preset = " --preset scenes" if (dataset.folder / "scenes.json").is_file() else ""
+    console.say(f"next        python driver.py -d {name}{preset}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, predict_regions
 from neuraltalk.errors import UserError
 
 MANUAL = """Describe the pictures in a folder, print the sentences and write a page that shows them.
@@ -18,7 +18,11 @@ Your own pictures, in any format:
 Features are computed from the pixels by the extractor that the checkpoint carries. A checkpoint trained on
 features from elsewhere (VGG, as the original) needs a feature file in the folder, vgg_feats.mat or the like; its columns
 follow the lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name. With
-tasks.txt only the pictures that it lists are described, in its order."""
+tasks.txt only the pictures that it lists are described, in its order.
+
+A checkpoint that was trained on regions (neuraltalk phrases) writes a sentence on each region that it is confident
+about. The regions are boxes.json in the folder ({file name: [[xmin, ymin, xmax, ymax], ...]}, the whole picture first),
+or region_feats.mat with features as well; -r data/NAME_regions takes those of the data set's test pictures."""
 
 EPILOG = """Writes result_struct.json (the original's schema) and result.html into the folder of pictures, or --output.
 Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
@@ -50,7 +54,29 @@ def build_parser():
     )
     captioning.add_page_option(files)
     captioning.add_search_options(parser)
+    regions = parser.add_argument_group("captioner of regions")
+    regions.add_argument(
+        "--confidence",
+        type=_share,
+        default=0.6,
+        metavar="P",
+        help="speak of a region if the words of its sentence have this probability, by their geometric mean (default: 0.6)",
+    )
+    regions.add_argument(
+        "--regions", type=captioning.count, default=5, metavar="N", help="of a picture at most (default: 5)"
+    )
     return parser
+
+
+def _share(text):
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise captioning.argparse.ArgumentTypeError(f"{text!r} should be a number from 0 to 1")
+    return value
 
 
 @console.command
@@ -60,6 +86,12 @@ def main(argv=None):
     captioning.check_search_options(options)
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
+    if predict_regions.is_of_regions(checkpoint):
+        if predict_regions.data_set_of_regions(root) is not None:
+            paths, output = None, output_folder(root, options.output or "results")
+        else:
+            paths, output = pictures_of(root), output_folder(root, options.output)
+        return predict_regions.predict(options, root, checkpoint, paths, output)
     paths, features = gather(root, checkpoint)
     output = output_folder(root, options.output)
 
@@ -118,12 +150,8 @@ def pictures_folder(given):
 def gather(root, checkpoint):
     """What to describe -> (paths, features (N, D) or None if they are to be extracted). Everything checked."""
     from neuraltalk.data.features import NAMES, open_features
-    from neuraltalk.vision.pictures import list_pictures
 
-    tasks = root / "tasks.txt"
-    paths = read_tasks(tasks) if tasks.is_file() else list_pictures(root)
-    if not paths:
-        raise UserError(f"{root}: no pictures there; give a folder with some (-r)")
+    tasks, paths = root / "tasks.txt", pictures_of(root)
     if any((root / name).is_file() for name in NAMES):
         features = open_features(root, images=len(paths))
         captioning.check_features(checkpoint, features, root)
@@ -141,6 +169,17 @@ def gather(root, checkpoint):
             + "; correct the list, or remove it to describe all pictures there"
         )
     return paths, None
+
+
+def pictures_of(root):
+    """The pictures of a folder: those that its tasks.txt lists, or all, by name."""
+    from neuraltalk.vision.pictures import list_pictures
+
+    tasks = root / "tasks.txt"
+    paths = read_tasks(tasks) if tasks.is_file() else list_pictures(root)
+    if not paths:
+        raise UserError(f"{root}: no pictures there; give a folder with some (-r)")
+    return paths
 
 
 def read_tasks(path):

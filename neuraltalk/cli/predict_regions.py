@@ -1,0 +1,249 @@
+"""Sentences on the regions of pictures, by a captioner that was trained on regions."""
+
+import math
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.cli import captioning, console
+from neuraltalk.errors import UserError
+
+BOXES = "boxes.json"
+
+
+class Proposal(NamedTuple):
+    """A picture with the regions that could be spoken of."""
+
+    path: pathlib.Path
+    boxes: np.ndarray  # (R, 4) xmin, ymin, xmax, ymax in pixels
+    features: np.ndarray  # (R, D) as the model takes them
+
+
+def is_of_regions(checkpoint):
+    """Whether a captioner was trained on regions: its extractor measures such, or its data set holds such."""
+    from neuraltalk.data.dataset import read_json
+    from neuraltalk.vision.reduced import ReducedRegions
+
+    if checkpoint.extractor is not None:
+        return checkpoint.extractor.get("name") == ReducedRegions.name
+    name = checkpoint.params.get("dataset")
+    path = captioning.DATA / str(name) / "dataset.json"
+    return bool(name) and path.is_file() and "regions_of" in read_json(path)
+
+
+def predict(options, root, checkpoint, paths, output):
+    """Describe the regions of the pictures `paths` in `root`, print and write the sentences. Returns the exit code.
+
+    options: those of predict_on_images.py; output: the folder of the result.
+    """
+    dataset = data_set_of_regions(root)
+    proposals = propose(root, checkpoint, paths) if dataset is None else of_data_set(dataset, checkpoint)
+    rows = np.concatenate([proposal.features for proposal in proposals])
+    captions = captioning.describe_images(checkpoint.captioner(), rows, options)
+    blobs, first = [], 0
+    for proposal in proposals:
+        own = captions[first : first + len(proposal.boxes)]
+        first += len(own)
+        for region, sure in confident(own, proposal.boxes, options.confidence, options.regions):
+            blobs.append(
+                {
+                    **captioning.blob(
+                        shown_path(proposal.path, root), own[region], checkpoint.vocabulary, imgid=len(blobs)
+                    ),
+                    "box": [round(float(number), 1) for number in proposal.boxes[region]],
+                    "confidence": sure,
+                }
+            )
+    if not blobs:
+        raise UserError(
+            f"no region of the {len(proposals)} pictures in {root} has a confidence of {options.confidence:g}; lower --confidence"
+        )
+    verdicts = judge(blobs, root if dataset is None else dataset.regions_of)
+    show(blobs)
+    figures = [("pictures", f"{len(proposals):,}"), ("regions", f"{len(blobs):,}")]
+    if verdicts:
+        share = f"{100 * verdicts.count('true') / len(verdicts):.0f} %"
+        figures.append(("true of their regions", share))
+        console.say(f"{verdicts.count('true')} of {len(verdicts)} sentences are true of their regions")
+    page = output / "result.html"
+    captioning.write_result(
+        captioning.result_struct(options, checkpoint, blobs),
+        output / "result_struct.json",
+        page,
+        f"Regions of {root.resolve().name}",
+        root,
+        options,
+        figures,
+        [captioning.search_note(checkpoint, options)],
+    )
+    console.say(f"page        {page}  (open it in a browser)")
+    return 0
+
+
+def data_set_of_regions(root):
+    """The Dataset in a folder, if it is one of regions (neuraltalk phrases); else None."""
+    from neuraltalk.data.dataset import load_dataset
+
+    if not (root / "dataset.json").is_file():
+        return None
+    dataset = load_dataset(root)
+    return dataset if dataset.regions_of is not None else None
+
+
+def shown_path(path, root):
+    """A picture's path from `root` on if it lies below, else in full."""
+    return path.relative_to(root) if path.is_relative_to(root) else path.resolve()
+
+
+def of_data_set(dataset, checkpoint):
+    """Proposals of a data set of regions: those of its test pictures, or of its validation pictures if it has no test."""
+    from neuraltalk.data.features import check_features, open_features
+
+    images = [image for image in dataset.split("test") or dataset.split("val") if image.box is not None]
+    if not images:
+        raise UserError(f"{dataset.folder}/dataset.json: no regions in its test and val splits; write the data set again")
+    features = open_features(dataset.folder, images=len(dataset.images))
+    check_features(features, dataset)
+    captioning.check_features(checkpoint, features, dataset.folder)
+    own = {}
+    for image in images:
+        own.setdefault(dataset.picture_path(image), []).append(image)
+    return [
+        Proposal(path, np.array([image.box for image in some]), features.rows([image.imgid for image in some]))
+        for path, some in own.items()
+    ]
+
+
+def propose(root, checkpoint, paths):
+    """The regions of the pictures: boxes.json measured by the checkpoint's extractor, or a region file with features."""
+    from neuraltalk.data.regions import NAMES, open_regions
+
+    if (root / BOXES).is_file() and checkpoint.extractor is not None:
+        return measured(read_boxes(root / BOXES, paths), checkpoint)
+    if any((root / name).is_file() for name in NAMES):
+        regions = open_regions(root, len(paths))
+        copies = copies_of(checkpoint, regions.dimension, regions.path)
+        proposals = []
+        for k, path in enumerate(paths):
+            block = regions.of([k])
+            proposals.append(Proposal(path, block.boxes, beside(block.features, copies)))
+        return proposals
+    wanted = (
+        f"{BOXES} there ({{file name: [[xmin, ymin, xmax, ymax], ...]}}, the whole picture first)"
+        if checkpoint.extractor is not None
+        else f"{NAMES[0]} there, with features of the kind that it was trained on"
+    )
+    raise UserError(
+        f"{checkpoint.path} describes regions, and {root} has no region proposals; put {wanted}, or take a captioner of "
+        "whole images"
+    )
+
+
+def copies_of(checkpoint, dimension, source):
+    """1 if the model takes a region's numbers, 2 if those of the whole image stand beside them."""
+    for copies in (1, 2):
+        if checkpoint.image_dimension == copies * dimension:
+            return copies
+    raise UserError(
+        f"{checkpoint.path} was trained on {checkpoint.image_dimension} numbers a region; {source} has {dimension}; take "
+        "regions of the kind that it was trained on"
+    )
+
+
+def beside(features, copies):
+    """Features (R, D) -> the same, or with the first row's, the whole image's, beside each."""
+    if copies == 1:
+        return features
+    return np.concatenate([features, np.broadcast_to(features[:1], features.shape)], axis=1)
+
+
+def read_boxes(path, pictures):
+    """boxes.json: the boxes of each of the pictures -> list of (picture, boxes (R, 4)); the others are told and left out."""
+    from neuraltalk.data.dataset import read_json
+
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: should be an object with a list of boxes for each file name")
+    found = []
+    for picture in pictures:
+        boxes = document.get(picture.relative_to(path.parent).as_posix())
+        if boxes is None:
+            console.say(f"skipped: {picture.name} has no boxes in {path}")
+            continue
+        try:
+            array = np.array(boxes, np.float32)
+            fine = array.ndim == 2 and array.shape[1] == 4 and np.isfinite(array).all()
+        except (ValueError, TypeError):
+            fine = False
+        if not fine:
+            raise UserError(f"{path}: the boxes of {picture.name} should be lists of xmin, ymin, xmax, ymax in pixels")
+        found.append((picture, array))
+    if not found:
+        raise UserError(f"{path}: none of its names is a picture in {path.parent}; expected file names such as {pictures[0].name}")
+    return found
+
+
+def measured(pairs, checkpoint):
+    """Proposals of (picture, boxes) by the checkpoint's extractor."""
+    from neuraltalk.vision.extractors import extractor_from_state
+
+    extractor = extractor_from_state(checkpoint.extractor)
+    copies = copies_of(checkpoint, extractor.region_dimension, "its extractor")
+    proposals = []
+    with console.Progress(len(pairs), "regions: picture", "picture") as progress:
+        for done, (path, boxes) in enumerate(pairs):
+            proposals.append(Proposal(path, boxes, beside(extractor.regions(path, boxes), copies)))
+            progress.update(done + 1)
+    return proposals
+
+
+def confident(captions, boxes, least, most):
+    """The regions of a picture to speak of: [(region, confidence)], the surest first.
+
+    The confidence of a sentence is the geometric mean of its words' probabilities, END included. A region needs at
+    least `least`, and must not overlap (IoU of 0.5 or more) or say the same as one that is surer; `most` are kept.
+    """
+    from neuraltalk.metrics.grounding import IOU, overlaps
+
+    sure = [math.exp(own[0].log_probability / max(1, len(own[0].words))) for own in captions]
+    chosen, said = [], set()
+    for region in sorted(range(len(sure)), key=lambda region: -sure[region]):
+        words = tuple(captions[region][0].words)
+        if sure[region] < least or len(chosen) == most:
+            break
+        taken = [other for other, _ in chosen]
+        if words in said or (taken and (overlaps(boxes[[region]], boxes[taken]) >= IOU).any()):
+            continue
+        chosen.append((region, sure[region]))
+        said.add(words)
+    return chosen
+
+
+def judge(blobs, root):
+    """Write "verdict" into the blobs of embedded pictures; the list of verdicts."""
+    truth = captioning.load_truth(root)
+    if truth is None:
+        return []
+    from neuraltalk.data.scenes.region_judge import judge_region
+
+    verdicts = []
+    for entry in blobs:
+        scene = truth.get(pathlib.PurePosixPath(entry["img_path"]).name)
+        if scene is not None:
+            entry["verdict"] = judge_region(entry["candidate"]["text"].split(), scene, entry["box"])
+            verdicts.append(entry["verdict"])
+    return verdicts
+
+
+def show(blobs):
+    """The sentences on stdout, a line each: file name, box, confidence, sentence."""
+    before = None
+    width = min(max(len(entry["img_path"]) for entry in blobs), 40)
+    for entry in blobs:
+        name = "" if entry["img_path"] == before else entry["img_path"]
+        before = entry["img_path"]
+        box = " ".join(f"{number:4.0f}" for number in entry["box"])
+        verdict = f"   ({entry['verdict']})" if entry.get("verdict", "true") != "true" else ""
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+        print(f"{shown:<{width}}  [{box}]  {entry['confidence']:.2f}  {entry['candidate']['text'] or '(no words)'}{verdict}")

@@ -1,0 +1,123 @@
+"""predict_on_images.py with a captioner of regions: which regions, and what it says if there are none."""
+
+import json
+
+import numpy as np
+import pytest
+from test_alignment_evaluation import make_aligner, refused, run
+from test_alignment_training import make_toy
+from test_region_evaluation import SMALL
+
+from neuraltalk.cli import phrases, predict
+from neuraltalk.cli.main import main as neuraltalk_command
+from neuraltalk.cli.predict_regions import beside, confident, is_of_regions
+from neuraltalk.data.regions import open_regions
+from neuraltalk.decode.beam_search import Caption
+from neuraltalk.train.checkpoint import load_checkpoint
+
+MODEL = "cv/toy_regions_lstm_baseline.p"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    make_toy(tmp_path / "data" / "toy")
+    make_aligner(tmp_path / "cv" / "toy_alignment_baseline.p")
+    assert run(capsys, phrases, "--whole_image")[0] == 0
+    assert neuraltalk_command(["train", "-d", "toy_regions", *SMALL]) == 0
+    folder = tmp_path / "new"
+    folder.mkdir()
+    from PIL import Image
+
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30), "red").save(folder / name)
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_regions_of_a_data_set(place, capsys):
+    assert is_of_regions(load_checkpoint(MODEL)) and not is_of_regions(load_checkpoint("cv/toy_alignment_baseline.p"))
+    code, out, _ = run(capsys, predict, MODEL, "-r", "data/toy_regions", "--confidence", "0", "-b", "1")
+    assert code == 0 and out
+    result = json.loads((place / "results" / "result_struct.json").read_text(encoding="utf-8"))
+    assert {"box", "confidence", "candidate"} <= set(result["imgblobs"][0])
+
+
+def test_new_pictures_with_region_features(place, capsys):
+    feats = open_regions("data/toy").of([0, 1]).features
+    boxes = np.array([[0, 0, 40, 30], [1, 1, 15, 15], [20, 10, 38, 28]] * 2, np.float32)
+    np.savez(place / "new" / "region_feats.npz", feats=feats.T, boxes=boxes.T, image=np.repeat([0, 1], 3)[None])
+    code, out, _ = run(capsys, predict, MODEL, "-r", "new", "--confidence", "0", "-b", "1")
+    assert code == 0 and out.startswith("a.png")
+    assert "lower --confidence" in refused(capsys, predict, MODEL, "-r", "new", "--confidence", "1")
+
+
+def test_new_pictures_without_regions_are_told(place, capsys):
+    assert "has no region proposals; put region_feats.mat there" in refused(capsys, predict, MODEL, "-r", "new")
+    assert "from 0 to 1" in refused(capsys, predict, MODEL, "-r", "new", "--confidence", "2")
+    feats = np.ones((9, 2), np.float32)
+    boxes = np.array([[0, 0, 40, 30]] * 2, np.float32)
+    np.savez(place / "new" / "region_feats.npz", feats=feats, boxes=boxes.T, image=np.arange(2)[None])
+    assert "numbers a region" in refused(capsys, predict, MODEL, "-r", "new")
+
+
+def test_confident_regions():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]], np.float64)
+    words = [[1, 0], [2, 0], [1, 0], [3, 0], [4, 5, 6, 0]]
+    logs = [-0.2, -0.4, -0.6, -4.0, -1.2]
+    captions = [[Caption(log, own)] for log, own in zip(logs, words)]
+    chosen = confident(captions, boxes, 0.5, 5)
+    assert [region for region, _ in chosen] == [0, 4]  # 1 overlaps 0, 2 says the same, 3 isn't sure
+    assert chosen[1][1] == pytest.approx(np.exp(-0.3))
+    assert len(confident(captions, boxes, 0.0, 1)) == 1 and confident(captions, boxes, 1.0, 5) == []
+
+
+def test_whole_image_beside():
+    features = np.arange(6.0).reshape(3, 2)
+    assert np.array_equal(beside(features, 2)[:, 2:], [[0, 1]] * 3) and beside(features, 1) is features
+
+
+def test_boxes_measured_by_the_checkpoint_of_the_embedded_pictures(tmp_path, monkeypatch, capsys):
+    from test_reduced_regions import make
+
+    from neuraltalk.cli.predict_regions import propose
+    from neuraltalk.errors import UserError
+    from neuraltalk.vision.reduced import ReducedRegions
+
+    base, picture, boxes, features = make()
+    reduced = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5)
+
+    class Model:
+        path, extractor, image_dimension = "model.p", reduced.state(), 10
+
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "b.png")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    with pytest.raises(UserError, match="put boxes.json there"):
+        propose(tmp_path, Model, paths)
+    (tmp_path / "boxes.json").write_text(json.dumps({"a.png": boxes[:3].tolist()}))
+    (proposal,) = propose(tmp_path, Model, paths)
+    assert "b.png has no boxes" in capsys.readouterr().err
+    found = reduced.regions(picture, boxes[:3].astype(np.float32))
+    assert np.allclose(proposal.features, np.hstack([found, [found[0]] * 3]), atol=1e-4)
+    for content, message in (("[]", "an object"), ('{"c.png": []}', "none of its names"), ('{"a.png": [[1]]}', "lists of")):
+        (tmp_path / "boxes.json").write_text(content)
+        with pytest.raises(UserError, match=message):
+            propose(tmp_path, Model, paths)
+
+
+def test_a_captioner_of_regions_does_not_see_whole_pictures():
+    from test_reduced_regions import make
+
+    from neuraltalk.cli.captioning import own_extractor
+    from neuraltalk.errors import UserError
+    from neuraltalk.vision.reduced import ReducedRegions
+
+    base, _, _, features = make()
+
+    class Model:
+        path, image_dimension = "model.p", 5
+        extractor = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5).state()
+
+    with pytest.raises(UserError, match="model.p describes regions"):
+        own_extractor(Model)
