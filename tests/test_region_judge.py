@@ -70,7 +70,7 @@ def test_what_people_say_of_things_is_true_of_their_boxes():
         scene, _, written = make_picture(5, imgid)
         for tokens, phrases in written:
             assert judge_region(tokens, scene, [0, 0, 128, 128]) == "true"
-            for start, end, family, things in phrases:
+            for start, end, _, things in phrases:
                 piece = tokens[start:end]
                 if parse_piece(tuple(piece)) and len(things) < 2:
                     box = scene["things"][things[0]]["box"] if things else [0, 0, 128, 128]

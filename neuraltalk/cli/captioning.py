@@ -121,8 +121,9 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     """Refuse features that aren't what the model was trained on: of another dimension, or made by another extractor.
 
     features is a Features or Regions, folder where it lies, remedy what to do about foreign ones; an extractor.npz there
-    tells what made them (for regions a region_extractor.npz, if there is one). Equal numbers of unequal kinds would give fluent sentences about nothing, so kinds must be known to
-    be the same, or unknown on both sides (as with the published VGG features).
+    tells what made them (for regions a region_extractor.npz, if there is one). Equal numbers of unequal kinds would give
+    fluent sentences about nothing, so kinds must be known to be the same, or unknown on both sides (as with the published
+    VGG features).
     """
     if features.dimension != checkpoint.image_dimension:
         raise UserError(

@@ -114,7 +114,8 @@ def check_compared(compared, dataset, features):
     if compared.extractor is None and compared.image_dimension != features.dimension:
         raise UserError(
             f"--compare {compared.path} takes {compared.image_dimension} numbers an image and can't extract them; "
-            f"{features.path} has {features.dimension} a region. Name a captioner of such features, or one that carries its extractor"
+            f"{features.path} has {features.dimension} a region. Name a captioner of such features, or one "
+            "that carries its extractor"
         )
 
 

@@ -180,7 +180,9 @@ def read_boxes(path, pictures):
             raise UserError(f"{path}: the boxes of {picture.name} should be lists of xmin, ymin, xmax, ymax in pixels")
         found.append((picture, array))
     if not found:
-        raise UserError(f"{path}: none of its names is a picture in {path.parent}; expected file names such as {pictures[0].name}")
+        raise UserError(
+            f"{path}: none of its names is a picture in {path.parent}; expected file names such as {pictures[0].name}"
+        )
     return found
 
 
