@@ -17,8 +17,9 @@ with their snippets of text as a data set, on which the captioner then learns to
 
 Each word would like its best region, and neighbours gain --beta if they share one; the best division of a sentence is
 found exactly. A table shows what a few values of beta do to the snippets, before their ends are trimmed. Of one
-region's words only runs of known words count; the words that the model doesn't know are left out. Splits stay. Where the data set has phrases.json,
-the phrases that people gave to a box go into truth.json, as references for the evaluation only."""
+region's words only runs of known words count; the words that the model doesn't know are left out. Splits stay. Where
+the data set has phrases.json, the phrases that people gave to a box go into truth.json, as references for the
+evaluation only."""
 
 EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted."""
 
