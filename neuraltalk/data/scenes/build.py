@@ -26,7 +26,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 from neuraltalk.parallel import spread
 
-TRAIN, VAL, TEST, UNSEEN = 3000, 150, 150, 20
+TRAIN, VAL, TEST, UNSEEN = 4000, 150, 150, 20
 HELD_OUT_EVERY = 10  # one test picture in ten has a combination that training never shows
 BLOCK = 10  # pictures measured at a time by one process
 COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
