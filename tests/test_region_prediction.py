@@ -49,6 +49,8 @@ def test_new_pictures_with_region_features(place, capsys):
     np.savez(place / "new" / "region_feats.npz", feats=feats.T, boxes=boxes.T, image=np.repeat([0, 1], 3)[None])
     code, out, _ = run(capsys, predict, MODEL, "-r", "new", "--confidence", "0", "-b", "1")
     assert code == 0 and out.startswith("a.png")
+    page = (place / "new" / "result.html").read_text(encoding="utf-8")
+    assert page.count('<article class="card"') == 2 and "Regions of new" in page and "data:image/jpeg" in page
     assert "lower --confidence" in refused(capsys, predict, MODEL, "-r", "new", "--confidence", "1")
 
 
@@ -121,3 +123,13 @@ def test_a_captioner_of_regions_does_not_see_whole_pictures():
 
     with pytest.raises(UserError, match="model.p describes regions"):
         own_extractor(Model)
+
+
+def test_the_page_says_only_text(tmp_path):
+    from neuraltalk.pages.regions import regions_page
+
+    region = {"box": [0, 0, 5, 5], "text": "<b>dog", "confidence": 0.5, "verdict": "true"}
+    entries = [{"img_path": "none & such.png", "size": (10, 10), "regions": [region]}]
+    page = regions_page(entries, "A <title>", tmp_path, tmp_path)
+    assert "&lt;b&gt;dog" in page and "<b>dog" not in page and "no picture here" in page and "✓ true" in page
+    assert "left:0.00%;top:0.00%;width:50.00%;height:50.00%" in page

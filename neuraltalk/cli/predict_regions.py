@@ -8,6 +8,7 @@ import numpy as np
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
+from neuraltalk.files import write_json, write_text
 
 BOXES = "boxes.json"
 
@@ -37,6 +38,8 @@ def predict(options, root, checkpoint, paths, output):
 
     options: those of predict_on_images.py; output: the folder of the result.
     """
+    from neuraltalk.pages.regions import regions_page
+
     dataset = data_set_of_regions(root)
     proposals = propose(root, checkpoint, paths) if dataset is None else of_data_set(dataset, checkpoint)
     rows = np.concatenate([proposal.features for proposal in proposals])
@@ -67,18 +70,45 @@ def predict(options, root, checkpoint, paths, output):
         figures.append(("true of their regions", share))
         console.say(f"{verdicts.count('true')} of {len(verdicts)} sentences are true of their regions")
     page = output / "result.html"
-    captioning.write_result(
-        captioning.result_struct(options, checkpoint, blobs),
-        output / "result_struct.json",
-        page,
-        f"Regions of {root.resolve().name}",
-        root,
-        options,
-        figures,
-        [captioning.search_note(checkpoint, options)],
-    )
+    result = captioning.result_struct(options, checkpoint, blobs)
+    write_json(output / "result_struct.json", result, indent=1)
+    with console.Progress(len(proposals), "page: picture") as progress:
+        text = regions_page(
+            entries_of(proposals, blobs, root),
+            f"Regions of {root.resolve().name}",
+            root,
+            output,
+            figures,
+            [captioning.search_note(checkpoint, options)],
+            options.page_pictures,
+            progress.update,
+        )
+    write_text(page, text)
     console.say(f"page        {page}  (open it in a browser)")
     return 0
+
+
+def entries_of(proposals, blobs, root):
+    """What the region page shows: pictures with a sentence, in their order."""
+    own = {}
+    for entry in blobs:
+        own.setdefault(entry["img_path"], []).append(
+            {key: entry[key] for key in ("box", "confidence", "verdict") if key in entry} | {"text": entry["candidate"]["text"]}
+        )
+    names = {shown_path(proposal.path, root).as_posix(): proposal for proposal in proposals}
+    return [
+        {"img_path": name, "size": size_of(proposal), "regions": own[name]} for name, proposal in names.items() if name in own
+    ]
+
+
+def size_of(proposal):
+    """(width, height) of a picture; as far as its boxes reach if it can't be read."""
+    from neuraltalk.vision.pictures import open_picture
+
+    try:
+        return open_picture(proposal.path).size
+    except UserError:
+        return tuple(max(1.0, float(side)) for side in proposal.boxes[:, 2:].max(axis=0))
 
 
 def data_set_of_regions(root):

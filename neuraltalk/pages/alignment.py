@@ -87,7 +87,7 @@ def _card(number, entry, url, shape, aspect, most, more):
         f'<span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span>',
     ]
     listed = "".join(
-        f"<li>{_badge(region, numbers)} <bdi>{escape(' '.join(word['text'] for word in run))}</bdi> "
+        f"<li>{badge(region, numbers)} <bdi>{escape(' '.join(word['text'] for word in run))}</bdi> "
         f'<span class="logprob">{frames.number(sum(word["score"] for word in run))}</span></li>'
         for region, run in phrases
         if region is not None
@@ -98,7 +98,7 @@ def _card(number, entry, url, shape, aspect, most, more):
     return (
         f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" '
         f'data-value="{float(entry["score"]):.6f}" data-find="{escape(text)} {escape(name)}">'
-        f"{_stage(entry, url, shape, aspect, numbers)}"
+        f"{stage(entry, url, shape, aspect, numbers)}"
         f'<p class="caption words" dir="auto">{sentence}</p>'
         f'<p class="facts">{"".join(facts)}</p>{details}</article>'
     )
@@ -121,13 +121,13 @@ def _colour(region, numbers):
     return f"c{(numbers[region] - 1) % COLOURS + 1 if region else 0}"
 
 
-def _badge(region, numbers):
+def badge(region, numbers):
     """A region's number on its colour."""
     shown = numbers[region] if region else "all"
     return f'<span class="badge {_colour(region, numbers)}" aria-label="{box_name(region, numbers)}" role="img">{shown}</span>'
 
 
-def _stage(entry, url, shape, aspect, numbers):
+def stage(entry, url, shape, aspect, numbers):
     """The picture with the boxes laid over it, large ones below small ones; those that no word chose are hidden at first."""
     boxes = entry["boxes"]
     (left, top), (width, height) = boxes[0][:2], _size(boxes[0])

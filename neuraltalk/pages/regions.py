@@ -1,0 +1,81 @@
+"""The region page: each picture with the boxes that a captioner spoke of, and its sentence on each.
+
+An entry of the page, plain values all of them:
+
+    img_path   the picture's file
+    size       (width, height) in the pixels that the boxes are in
+    regions    the surest first: {"box", "text", "confidence" (0..1), and where the truth is known "verdict"}
+
+Boxes are drawn as on the alignment page: in percent of the picture's, with the numbers of their sentences.
+"""
+
+import pathlib
+
+from neuraltalk.pages import frames
+from neuraltalk.pages.alignment import badge, box_numbers, stage
+from neuraltalk.pages.html import escape, page
+
+
+def regions_page(
+    entries, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None
+):
+    """The HTML of a region page; the arguments but for the entries are those of captions.captions_page."""
+    frames.check_pictures(pictures)
+    found = []
+    for done, entry in enumerate(entries):
+        found.append(frames.source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, 480))
+        if progress:
+            progress(done + 1)
+    shapes = [shown[1] if shown else entry["size"] for shown, entry in zip(found, entries, strict=True)]
+    aspect = frames.common_aspect(shapes)
+    cards = [
+        _card(number, entry, shown[0][0] if shown else None, shape, aspect)
+        for number, (entry, shown, shape) in enumerate(zip(entries, found, shapes))
+    ]
+    body = [
+        frames.heading(title, figures, notes),
+        _toolbar(len(entries)),
+        f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
+        *cards,
+        "</main>",
+        '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
+    ]
+    return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
+
+
+def _toolbar(count):
+    return (
+        '<form class="toolbar" role="search" onsubmit="return false">'
+        '<label>Find <input id="find" type="search" placeholder="words or a file name" autocomplete="off"></label>'
+        '<label>Order <select id="order"><option value="given">as given</option><option value="best">surest first</option>'
+        '<option value="worst">least sure first</option></select></label>'
+        f'<output id="count" aria-live="polite">{count} picture{"" if count == 1 else "s"}</output></form>'
+    )
+
+
+def _card(number, entry, url, shape, aspect):
+    """One picture, its boxes and their sentences."""
+    regions, (width, height) = entry["regions"], entry["size"]
+    words = [{"region": k + 1} for k in range(len(regions))]
+    numbers = box_numbers(words)
+    boxes = [[0, 0, width, height], *(region["box"] for region in regions)]
+    staged = stage({"img_path": entry["img_path"], "boxes": boxes, "words": words}, url, shape, aspect, numbers)
+    name = frames.base_name(entry["img_path"])
+    lines = "".join(_line(k + 1, numbers, region) for k, region in enumerate(regions))
+    text = " ".join(region["text"] for region in regions)
+    surest = max((region["confidence"] for region in regions), default=0)
+    return (
+        f'<article class="card" data-number="{number}" data-value="{surest:.6f}" '
+        f'data-find="{escape(text)} {escape(name)}">{staged}<ul class="caption">{lines}</ul>'
+        f'<p class="facts"><span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span></p></article>'
+    )
+
+
+def _line(k, numbers, region):
+    """One sentence with its box's number."""
+    verdict = region.get("verdict")
+    mark = {"true": ("true", "✓ true"), "false": ("false", "✗ false")}.get(verdict, ("odd", verdict))
+    sure = f'<span class="logprob" title="mean probability of its words">{frames.number(region["confidence"])}</span>'
+    truth = f' <span class="verdict {mark[0]}">{escape(mark[1])}</span>' if verdict else ""
+    text = escape(region["text"]) or "<em>(no words)</em>"
+    return f"<li>{badge(k, numbers)} <bdi>{text}</bdi> {sure}{truth}</li>"
