@@ -132,3 +132,15 @@ def test_a_wrong_region_is_told(place, capsys, field, value):
     path.write_text(json.dumps(document))
     with pytest.raises(UserError, match=field):
         load_dataset(path.parent)
+
+
+def test_sentences_without_known_words_have_no_snippets(place):
+    from neuraltalk.decode.snippets import snippets
+    from neuraltalk.train.checkpoint import load_checkpoint
+
+    aligner, regions = load_checkpoint(place / "cv" / "toy_alignment_baseline.p").aligner(), open_regions("data/toy")
+    done = []
+    found = list(snippets(aligner, regions, [(0, [[]]), (1, []), (7, [[], [4, 5]])], [0.0, 1.0], done.append))
+    assert found[:2] == [[[], []], [[], []]] and done == [3]
+    assert [(sentence, (piece.region, piece.start, piece.stop)) for sentence, piece in found[2][1]] == [(1, (0, 0, 2))]
+    assert list(snippets(aligner, regions, [(0, [[]])], [0.0])) == [[[]]]
