@@ -26,8 +26,8 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 from neuraltalk.parallel import spread
 
-TRAIN, VAL, TEST, UNSEEN = 4000, 150, 150, 20
-HELD_OUT_EVERY = 10  # one test picture in ten has a combination that training never shows
+TRAIN, VAL, TEST, UNSEEN = 8000, 150, 150, 20
+HELD_OUT_EVERY = 25  # one test picture in 25 has a combination that training never shows
 BLOCK = 10  # pictures measured at a time by one process
 COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
 

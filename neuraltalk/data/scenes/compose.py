@@ -12,11 +12,11 @@ from neuraltalk.data.scenes.world import SETTINGS
 # What happens where, with weights: a setting has its habits.
 EVENTS = {
     "beach": {"ride": 2, "hold": 2, "fly": 2, "throw": 2, "perch": 1, "animal": 1, "chase": 1.5, "vehicle": 1.5, "alone": 1,
-              "pair": 1},
-    "street": {"ride": 3, "hold": 2.5, "walk": 2, "vehicle": 2.5, "alone": 1, "animal": 0.7, "pair": 1, "sit": 1},
-    "snow": {"ride": 3, "throw": 1.5, "walk": 1.5, "animal": 1.5, "chase": 1.5, "alone": 1, "pair": 1, "hold": 1},
-    "park": {"ride": 2, "kick": 2.5, "sit": 2, "hold": 1.5, "perch": 1.5, "animal": 1, "chase": 1, "pair": 1, "walk": 1},
-    "room": {"hold": 2.5, "sit": 2.5, "perch": 1.5, "animal": 1.5, "alone": 1, "pair": 1, "chase": 1},
+              "pair": 0.4},
+    "street": {"ride": 3, "hold": 2.5, "walk": 2, "vehicle": 2.5, "alone": 1, "animal": 0.7, "pair": 0.4, "sit": 1},
+    "snow": {"ride": 3, "throw": 1.5, "walk": 1.5, "animal": 1.5, "chase": 1.5, "alone": 1, "pair": 0.4, "hold": 1},
+    "park": {"ride": 2, "kick": 2.5, "sit": 2, "hold": 1.5, "perch": 1.5, "animal": 1, "chase": 1, "pair": 0.4, "walk": 1},
+    "room": {"hold": 2.5, "sit": 2.5, "perch": 1.5, "animal": 1.5, "alone": 1, "pair": 0.4, "chase": 1},
 }
 RIDES = {"beach": ("horse",), "street": ("bike", "skateboard"), "snow": ("sled",), "park": ("bike",)}
 SEATS = {"beach": "bench", "street": "bench", "park": "bench", "room": "chair"}
@@ -34,7 +34,7 @@ BESIDE = {"beach": ("dog", "ball", "bench"), "street": ("car", "tree", "person")
 BEHIND = {"beach": ("bench",), "street": ("car", "bus", "tree"), "snow": ("snowman",), "park": ("tree", "bench"),
           "room": ("chair",)}
 ABOVE = {"beach": ("bird",), "street": ("bird",), "snow": ("bird",), "park": ("bird", "balloon"), "room": ("balloon",)}
-MORE = (0.66, 0.34)  # how often there is nothing beside the event, or one more thing
+MORE = (0.88, 0.12)  # how often there is nothing beside the event, or one more thing
 
 
 def compose(rng, held_out=False):

@@ -16,7 +16,7 @@ class Stage:
 
     def __init__(self, rng, setting):
         self.rng, self.setting = rng, setting
-        self.time = self.pick(world.TIMES[self.setting])
+        self.time = self.pick(*zip(*world.TIMES[self.setting]))
         self.things, self.relations, self.anchors = [], [], []
         self.ground = rng.uniform(.86, .93)
         self.colours = []
