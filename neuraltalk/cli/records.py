@@ -73,7 +73,7 @@ class AlignmentTrainingOptions:
     train_word_vectors: int = 1
     drop_prob_region: float = 0.0
     drop_prob_word: float = 0.0
-    drop_prob_sentence: float = 0.0
+    drop_prob_sentence: float = 0.2
     regc: float = 1e-8
     max_epochs: float = 7.0
     solver: str = "adam"
