@@ -1,4 +1,4 @@
-"""Captions of many images by the batched beam search, against the plain loop over images and beams.
+"""Captions of many images by the batched beam search, against the plain loop over images and beams in NumPy.
 
     python benchmarks/beam_search.py                            an untrained LSTM with Flickr8K's sizes
     python benchmarks/beam_search.py cv/flickr8k_lstm_baseline.p    a trained one, on random features
@@ -18,6 +18,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 
 from neuraltalk.decode.beam_search import beam_search, beam_search_loop
+from neuraltalk.layers.twins import numpy_only
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 
 
@@ -51,7 +52,8 @@ def main():
         start = time.perf_counter()
         captions = beam_search(captioner, features, beam_size=options.beam_size)
         middle = time.perf_counter()
-        beam_search_loop(captioner, features[:options.loop_images], beam_size=options.beam_size)
+        with numpy_only():
+            beam_search_loop(captioner, features[:options.loop_images], beam_size=options.beam_size)
         batched.append((middle - start) / options.images)
         loop.append((time.perf_counter() - middle) / options.loop_images)
     length = np.mean([len(found[0].words) for found in captions])

@@ -26,7 +26,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 from neuraltalk.parallel import spread
 
-TRAIN, VAL, TEST, UNSEEN = 8000, 150, 150, 20
+TRAIN, VAL, TEST, UNSEEN = 10000, 150, 150, 20
 HELD_OUT_EVERY = 25  # one test picture in 25 has a combination that training never shows
 BLOCK = 10  # pictures measured at a time by one process
 COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)

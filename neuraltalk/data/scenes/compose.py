@@ -34,7 +34,7 @@ BESIDE = {"beach": ("dog", "ball", "bench"), "street": ("car", "tree", "person")
 BEHIND = {"beach": ("bench",), "street": ("car", "bus", "tree"), "snow": ("snowman",), "park": ("tree", "bench"),
           "room": ("chair",)}
 ABOVE = {"beach": ("bird",), "street": ("bird",), "snow": ("bird",), "park": ("bird", "balloon"), "room": ("balloon",)}
-MORE = (0.88, 0.12)  # how often there is nothing beside the event, or one more thing
+MORE = (0.94, 0.06)  # how often there is nothing beside the event, or one more thing
 
 
 def compose(rng, held_out=False):

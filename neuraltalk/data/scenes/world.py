@@ -18,7 +18,7 @@ from typing import NamedTuple
 COLOURS = {"red": (222, 40, 44), "yellow": (252, 212, 36), "green": (38, 166, 74), "blue": (40, 100, 228),
            "purple": (152, 66, 196), "black": (42, 42, 50), "white": (248, 248, 248), "brown": (142, 84, 42)}
 SETTINGS = ("beach", "street", "snow", "park", "room")
-TIMES = {"beach": (("day", 3), ("sunset", 1)), "street": (("day", 3), ("night", 1)), "snow": (("day", 1),), "park": (("day", 1),),
+TIMES = {"beach": (("day", 5), ("sunset", 1)), "street": (("day", 5), ("night", 1)), "snow": (("day", 1),), "park": (("day", 1),),
          "room": (("day", 1),)}  # with weights
 
 
