@@ -14,7 +14,7 @@ PRESETS = {
         "learning_rate": 3e-3,
         "learning_rate_decay": "linear",
         "average_decay": 0.99,
-        "max_epochs": 12,
+        "max_epochs": 10,
         "eval_period": 2,
         "drop_prob_encoder": 0.15,
         "drop_prob_decoder": 0.15,
