@@ -17,14 +17,13 @@ each pair of turns.
 
 import argparse
 import os
-import statistics
-import time
 
 THREADS = os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, THREADS)
 
 import numpy as np
+from turns import COLUMNS, compare
 
 from neuraltalk.data.batches import AlignmentBatch, pack_words
 from neuraltalk.layers.brnn import turn
@@ -162,14 +161,6 @@ def torch_step(batch, options):
     return step
 
 
-def seconds_a_step(step, steps):
-    step()                                                  # not counted: brings threads and caches back to this one
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return (time.perf_counter() - start) / steps
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=15, help="turns of each contender (default %(default)s)")
@@ -177,29 +168,13 @@ def main():
     parser.add_argument("--violated", type=float, nargs="+", default=[None, 0.05],
                         help="shares of active hinges (default: those of the margin 1 at the start, then 0.05)")
     arguments = parser.parse_args()
-    print("violated  ours ms  products ms  PyTorch ms  ours/products  PyTorch/ours")
+    print(f"violated  {COLUMNS}")
     batch = make_data(np.random.default_rng(0))
     for share in arguments.violated:
         options = options_for(batch, share)
         violated = make_aligner(options).loss(batch, np.random.default_rng(1)).violated
-        makers = {"ours": our_step, "products": bare_products, "torch": torch_step}
-        contenders = {name: make(batch, options) for name, make in makers.items()}
-        contenders = {name: step for name, step in contenders.items() if step}
-        times = {name: [] for name in contenders}
-        for turn_number in range(arguments.turns + 1):
-            for name, step in contenders.items():
-                seconds = seconds_a_step(step, arguments.steps)
-                if turn_number:                             # the first turn warms up
-                    times[name].append(seconds)
-        median = {name: statistics.median(t) * 1e3 for name, t in times.items()}
-        products = statistics.median(a / b for a, b in zip(times["ours"], times["products"]))
-        row = f"{violated:8.3f}  {median['ours']:7.1f}  {median['products']:11.1f}  "
-        if "torch" in times:
-            ratio = statistics.median(b / a for a, b in zip(times["ours"], times["torch"]))
-            row += f"{median['torch']:10.1f}  {products:13.2f}  {ratio:12.2f}"
-        else:
-            row += f"{'-':>10}  {products:13.2f}  {'-':>12}"
-        print(row, flush=True)
+        steps = [make(batch, options) for make in (our_step, bare_products, torch_step)]
+        print(f"{violated:8.3f}  {compare(*steps, arguments.turns, arguments.steps)}", flush=True)
 
 
 if __name__ == "__main__":

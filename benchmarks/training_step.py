@@ -11,14 +11,13 @@ alike; medians are printed, and the ratio of each pair of turns.
 
 import argparse
 import os
-import statistics
-import time
 
 THREADS = "2"
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, THREADS)
 
 import numpy as np
+from turns import COLUMNS, compare
 
 from neuraltalk.data.batches import Batch, pack_sentences
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
@@ -116,14 +115,6 @@ def torch_step(batch, V, H):
     return step
 
 
-def seconds_a_step(step, steps):
-    step()                                                  # not counted: brings threads and caches back to this one
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return (time.perf_counter() - start) / steps
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=15, help="turns of each contender (default %(default)s)")
@@ -131,27 +122,12 @@ def main():
     parser.add_argument("--hidden", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--vocabulary", type=int, nargs="+", default=[2538, 5600])
     options = parser.parse_args()
-    print("hidden  vocabulary  ours ms  products ms  PyTorch ms  ours/products  PyTorch/ours")
+    print(f"hidden  vocabulary  {COLUMNS}")
     for H in options.hidden:
         for V in options.vocabulary:
             batch = make_data(V, np.random.default_rng(0))
-            contenders = {"ours": our_step(batch, V, H), "products": bare_products(batch, V, H), "torch": torch_step(batch, V, H)}
-            contenders = {name: step for name, step in contenders.items() if step}
-            times = {name: [] for name in contenders}
-            for turn in range(options.turns + 1):
-                for name, step in contenders.items():
-                    seconds = seconds_a_step(step, options.steps)
-                    if turn:                                # the first turn warms up
-                        times[name].append(seconds)
-            median = {name: statistics.median(t) * 1e3 for name, t in times.items()}
-            products = statistics.median(a / b for a, b in zip(times["ours"], times["products"]))
-            row = f"{H:6d}  {V:10d}  {median['ours']:7.1f}  {median['products']:11.1f}  "
-            if "torch" in times:
-                ratio = statistics.median(b / a for a, b in zip(times["ours"], times["torch"]))
-                row += f"{median['torch']:10.1f}  {products:13.2f}  {ratio:12.2f}"
-            else:
-                row += f"{'-':>10}  {products:13.2f}  {'-':>12}"
-            print(row, flush=True)
+            steps = [make(batch, V, H) for make in (our_step, bare_products, torch_step)]
+            print(f"{H:6d}  {V:10d}  {compare(*steps, options.turns, options.steps)}", flush=True)
 
 
 if __name__ == "__main__":
