@@ -177,7 +177,10 @@ def test_nothing_is_held_as_float64(tmp_path):
 def test_matlab_stores_whole_numbers_in_small_types(tmp_path):
     """MATLAB writes a double matrix of small whole numbers as bytes: class double, data of type uint8."""
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
-    words = lambda *numbers: np.array(numbers, dtype="<u4").tobytes()
+
+    def words(*numbers):
+        return np.array(numbers, dtype="<u4").tobytes()
+
     body = (
         words(6, 8, 6, 0)
         + words(5, 8, 2, 3)

@@ -25,11 +25,12 @@ PRESETS = {
         "word_encoding_size": 512,
         "hidden_size": 512,
         "tanhC_version": 1,
+        "image_scale": 0.1,
         "solver": "adam",
         "learning_rate": 1e-3,
         "learning_rate_decay": "linear",
         "average_decay": 0.999,
-        "max_epochs": 16,
+        "max_epochs": 12,
     },
     "flickr8k-rnn": {
         "generator": "rnn",

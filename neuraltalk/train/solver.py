@@ -7,7 +7,8 @@ Every gradient element is first clipped to [-grad_clip, grad_clip] (0 = no clipp
     rmsprop     s = decay_rate * s + (1 - decay_rate) g^2;  w -= learning_rate * g / sqrt(s + smooth_eps)
     adadelta    s as in rmsprop;  step = -g sqrt((u + smooth_eps) / (s + smooth_eps));
                 u = decay_rate * u + (1 - decay_rate) step^2;                                   w += step
-    adam        m = 0.9 m + 0.1 g;  s as in rmsprop; both divided by 1 - decay^t;               w -= learning_rate * m / (sqrt(s) + smooth_eps)
+    adam        m = 0.9 m + 0.1 g;  s as in rmsprop; both divided by 1 - decay^t;
+                w -= learning_rate * m / (sqrt(s) + smooth_eps)
 
 The first four are the original's; Adam (Kingma and Ba 2015) is added for the tuned presets. Memories start at 0.
 """
