@@ -4,7 +4,7 @@ import base64
 import html.parser
 import io
 import json
-import pathlib
+import os
 import re
 import shutil
 import subprocess
@@ -139,7 +139,7 @@ def test_hostile_text_stays_text(folder, text):
 
 
 def test_hostile_file_names_are_found_and_quoted(tmp_path):
-    names = ["a b'c#d?e%20&.png", "\u00e9\U0001f600.png", '<b>".png' if pathlib.os.name != "nt" else "x.png"]
+    names = ["a b'c#d?e%20&.png", "\u00e9\U0001f600.png", '<b>".png' if os.name != "nt" else "x.png"]
     for name in names:
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     document = {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in names]}
