@@ -241,6 +241,11 @@ def test_words_and_boxes_point_at_each_other_in_a_browser(folder):
         folder,
         text,
         """
+      const focus = HTMLElement.prototype.focus;    // a window without the focus of the screen sends no event
+      HTMLElement.prototype.focus = function () {
+        focus.call(this);
+        if (!document.hasFocus()) this.dispatchEvent(new FocusEvent("focusin", { bubbles: true }));
+      };
       const done = document.body.dataset, words = [...document.querySelectorAll("button.word")];
       const on = () => [...document.querySelectorAll(".on")].map((part) => part.dataset.region + part.tagName[0]).join();
       const over = (part) => part.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, pointerType: "mouse" }));
