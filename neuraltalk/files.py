@@ -22,7 +22,7 @@ def write_atomically(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -30,7 +30,7 @@ def write_atomically(path):
         raise
 
 
-def _umask():
+def umask():
     """The process's file mode mask (mkstemp ignores it and makes files private)."""
     mask = os.umask(0)
     os.umask(mask)

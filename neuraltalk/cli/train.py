@@ -3,10 +3,10 @@
 import os
 import pathlib
 import sys
-import tempfile
 import threading
 
 from neuraltalk.cli import console
+from neuraltalk.cli.captioning import check_output_folder
 from neuraltalk.cli.options import build_parser, resolve
 from neuraltalk.errors import UserError
 
@@ -41,7 +41,7 @@ def main(argv=None):
     else:
         best_file = checkpoints.best_path(options.checkpoint_output_directory, options)
     for folder in (best_file.parent, options.worker_status_output_directory):
-        check_writable(folder)
+        check_output_folder(folder, "--checkpoint_output_directory or --worker_status_output_directory")
 
     images, data = load_data(options, kind)
     if resumed:
@@ -60,19 +60,6 @@ def main(argv=None):
         console.say(f"starting from the weights of {start.path} ({trainer.task.figure_text(start.figure)})")
     ending = trainer.run()
     return conclude(trainer, ending, kind)
-
-
-def check_writable(folder):
-    """Refuse an output folder that can't be written, before any work."""
-    try:
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as fault:
-        raise UserError(
-            f"{folder}: can't write there ({fault.strerror}); choose another folder with "
-            "--checkpoint_output_directory or --worker_status_output_directory"
-        ) from None
 
 
 def load_data(options, kind):

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.layers.softmax import log_softmax
 from neuraltalk.layers.twins import twin
 
 START = END = 0
@@ -172,8 +173,7 @@ def beam_search_loop(captioner, features, beam_size=1, max_length=20, nbest=1, l
                     continue
                 last = words[-1] if words else START
                 scores, new_state = captioner.advance(state, np.array([last]))  # (1, V)
-                y = scores[0] - scores[0].max()
-                log_probability = y - np.log(np.exp(y).sum())  # (V,)
+                log_probability = log_softmax(scores[0])  # (V,)
                 for word in np.argsort(-log_probability, kind="stable")[:beam_size]:
                     if log_probability[word] > -np.inf:
                         candidates.append((score + float(log_probability[word]), [*words, int(word)], new_state))

@@ -23,7 +23,7 @@ from neuraltalk.data.scenes.compose import compose
 from neuraltalk.data.scenes.describe import describe
 from neuraltalk.data.scenes.render import SIDE, render
 from neuraltalk.errors import UserError
-from neuraltalk.files import write_atomically, write_json
+from neuraltalk.files import umask, write_atomically, write_json
 from neuraltalk.parallel import spread
 
 TRAIN, VAL, TEST, UNSEEN = 10000, 150, 150, 20
@@ -64,9 +64,7 @@ looks complete. `progress(done, total)` is called as it goes; a picture is two s
 
 def _open_to_others(folder):
     """mkdtemp makes a private folder; give it the usual mode."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(folder, 0o777 & ~mask)
+    os.chmod(folder, 0o777 & ~umask())
 
 
 def _build(folder, name, seed, counts, unseen, features, progress):
