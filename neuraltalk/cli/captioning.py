@@ -123,7 +123,8 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     features is a Features or Regions, folder where it lies, remedy what to do about foreign ones; an extractor.npz there
     tells what made them (for regions a region_extractor.npz, if there is one). Equal numbers of unequal kinds would give
     fluent sentences about nothing, so kinds must be known to be the same, or unknown on both sides (as with the published
-    VGG features).
+    VGG features). A model that doesn't know its own, such as the original's, takes those of a pretrained network, if their
+    number fits: these are what such models were trained on.
     """
     if features.dimension != checkpoint.image_dimension:
         raise UserError(
@@ -137,9 +138,12 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     records = [pathlib.Path(folder) / name for name in names]
     found, record = None, next((path for path in records if path.is_file()), records[-1])
     if record.is_file():
-        from neuraltalk.vision.extractors import load_extractor
+        from neuraltalk.vision.extractors import PRETRAINED, load_extractor
 
-        found = load_extractor(record).fingerprint
+        made_by = load_extractor(record)
+        found = made_by.fingerprint
+        if own is None and made_by.name in PRETRAINED:
+            return
     if own == found:
         return
     if own is None:
@@ -164,7 +168,7 @@ def own_extractor(checkpoint):
     from neuraltalk.vision.extractors import extractor_from_state
 
     extractor = extractor_from_state(checkpoint.extractor)
-    if extractor.name == "kmeans+components":
+    if takes_regions(checkpoint, extractor):
         raise UserError(
             f"{checkpoint.path} describes regions, not whole pictures; give it a data set of regions (neuraltalk phrases), or "
             "take a captioner of whole images"
@@ -177,20 +181,34 @@ def own_extractor(checkpoint):
     return extractor
 
 
-def extract(extractor, paths):
-    """Features of the pictures that can be read -> (features (N, D) float32, their positions in `paths`). The others are told."""
-    import numpy as np
+def takes_regions(checkpoint, extractor):
+    """Whether a model takes what `extractor` gives for regions, alone or with the whole image's beside it, and not for pictures."""
+    region = extractor.region_dimension
+    return checkpoint.image_dimension != extractor.dimension and checkpoint.image_dimension in (region, 2 * region)
 
-    rows, readable = [], []
+
+def extract(extractor, paths):
+    """Features of the pictures that can be read -> (features (N, D) float32, their positions in `paths`). The others are told.
+
+    The extractor takes them one after the other and decides how many it looks at together.
+    """
+    from neuraltalk.vision.pictures import open_picture
+
+    readable = []
     with console.Progress(len(paths), "features: picture", "picture") as progress:
-        for position, path in enumerate(paths):
-            try:
-                rows.append(extractor.features([path])[0])
+
+        def pictures():
+            for position, path in enumerate(paths):
+                try:
+                    picture = open_picture(path)
+                except UserError as fault:
+                    progress.say(f"skipped: {fault}")
+                    continue
                 readable.append(position)
-            except UserError as fault:
-                progress.say(f"skipped: {fault}")
-            progress.update(position + 1)
-    return np.stack(rows) if rows else np.zeros((0, extractor.dimension), np.float32), readable
+                yield picture
+
+        features = extractor.features(pictures(), lambda done: progress.update(readable[done - 1] + 1))
+    return features, readable
 
 
 def describe_images(captioner, features, options):

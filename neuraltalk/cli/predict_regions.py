@@ -24,10 +24,10 @@ class Proposal(NamedTuple):
 def is_of_regions(checkpoint):
     """Whether a captioner was trained on regions: its extractor measures such, or its data set holds such."""
     from neuraltalk.data.dataset import read_json
-    from neuraltalk.vision.reduced import ReducedRegions
+    from neuraltalk.vision.extractors import extractor_from_state
 
     if checkpoint.extractor is not None:
-        return checkpoint.extractor.get("name") == ReducedRegions.name
+        return captioning.takes_regions(checkpoint, extractor_from_state(checkpoint.extractor))
     name = checkpoint.params.get("dataset")
     path = captioning.DATA / str(name) / "dataset.json"
     return bool(name) and path.is_file() and "regions_of" in read_json(path)

@@ -1,7 +1,8 @@
 """The kinds of feature extractor, by the name that data sets and checkpoints record.
 
 An extractor has `name`, `dimension`, `region_dimension`, `fingerprint`, `features(pictures, progress=None)`,
-`regions(picture, boxes)` and `state()`; a new kind is a file of its own and one entry in `_kinds`.
+`regions(picture, boxes)`, `state()` and `save(path)`; a new kind is a file of its own and one entry in `_kinds`. The
+pretrained ones give everybody the same numbers: they are made by name, with weights that are looked for.
 """
 
 import pathlib
@@ -11,12 +12,26 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 
+PRETRAINED = ("vgg16-fc7", "vgg16-conv5")
+
 
 def _kinds():
     from neuraltalk.vision.kmeans import KMeansExtractor
     from neuraltalk.vision.reduced import ReducedRegions
+    from neuraltalk.vision.vgg.extractor import Conv5Extractor, Fc7Extractor
 
-    return {kind.name: kind.from_state for kind in (KMeansExtractor, ReducedRegions)}
+    return {kind.name: kind for kind in (KMeansExtractor, ReducedRegions, Fc7Extractor, Conv5Extractor)}
+
+
+def pretrained_extractor(name, weights_file=None, resize="pillow"):
+    """The extractor `name`, one of PRETRAINED, with the weights in a file, or those that find_weights finds.
+
+    resize: how pictures are brought to the network's size, see vgg/pictures.py. Raises UserError if there are no weights,
+    or they don't suffice.
+    """
+    from neuraltalk.vision.weights.vgg16 import find_weights, read_weights
+
+    return _kinds()[name].of(read_weights(find_weights(weights_file)), resize)
 
 
 def extractor_from_state(state):
@@ -31,7 +46,7 @@ def extractor_from_state(state):
     if name not in kinds:
         known = ", ".join(sorted(kinds))
         raise UserError(f"unknown kind of feature extractor {name[:40]!r}; this version knows {known}")
-    return kinds[name](state)
+    return kinds[name].from_state(state)
 
 
 def load_extractor(path):

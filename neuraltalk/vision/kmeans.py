@@ -17,7 +17,8 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically
-from neuraltalk.vision.pictures import open_picture, to_rgb
+from neuraltalk.vision.boxes import check_boxes
+from neuraltalk.vision.pictures import open_rgb
 from neuraltalk.vision.view import View, learn_view, pool_boxes, pool_grid, to_canvas
 
 
@@ -66,7 +67,7 @@ class KMeansExtractor:
         if len(pictures) > max_pictures:
             pictures = [pictures[i] for i in np.sort(rng.choice(len(pictures), max_pictures, replace=False))]
         views = [getattr(settings, name) for name in VIEWS]
-        canvases = [[to_canvas(image, view) for view in views] for image in map(_open, pictures)]
+        canvases = [[to_canvas(image, view) for view in views] for image in map(open_rgb, pictures)]
         arrays = {}
         for v, name in enumerate(VIEWS):
             learned = learn_view([canvas[v] for canvas in canvases], views[v], patches, iterations, rng)
@@ -89,7 +90,7 @@ class KMeansExtractor:
         """
         rows = []
         for picture in pictures:
-            pooled = self._grid(self._canvases(_open(picture)))
+            pooled = self._grid(self._canvases(open_rgb(picture)))
             rows.append(_rectify(pooled, self.arrays["mean"], self.arrays["scale"]))
             if progress is not None:
                 progress(len(rows))
@@ -105,8 +106,8 @@ class KMeansExtractor:
         Raises UserError for an unreadable picture, or a box that isn't four finite numbers with some of the picture
         inside.
         """
-        image = _open(picture)
-        boxes = _check_boxes(boxes, image.size) / np.array(image.size * 2)  # width, height, width, height
+        image = open_rgb(picture)
+        boxes = check_boxes(boxes, image.size) / np.array(image.size * 2)  # width, height, width, height
         return _rectify(
             self._boxes(self._canvases(image), boxes), self.arrays["region_mean"], self.arrays["region_scale"]
         )
@@ -155,13 +156,6 @@ class KMeansExtractor:
             np.savez(file, **self.state())
 
 
-def _open(picture):
-    """A path or a PIL image of any mode -> an RGB PIL image."""
-    if not hasattr(picture, "getbbox"):
-        return open_picture(picture)
-    return picture if picture.mode == "RGB" else to_rgb(picture)
-
-
 def _standardiser(pooled, threshold):
     """The mean (plus `threshold` deviations) and the inverse deviation of each column of `pooled` (N, D)."""
     deviation = pooled.std(axis=0)
@@ -179,22 +173,6 @@ def _random_boxes(count, rng):
     size = rng.uniform(0.1, 1, (count, 2))
     corner = rng.uniform(0, 1, (count, 2)) * (1 - size)
     return np.concatenate([corner, corner + size], axis=1)
-
-
-def _check_boxes(boxes, size):
-    """`boxes` as float64 (R, 4), cut to a picture of `size` (width, height)."""
-    boxes = np.asarray(boxes, np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise UserError(f"boxes have the shape {boxes.shape}; expected (R, 4): xmin, ymin, xmax, ymax of each")
-    cut = np.clip(boxes, 0, np.array(size * 2, np.float64))
-    for r, (given, inside) in enumerate(zip(boxes, cut)):
-        if not (np.isfinite(given).all() and inside[0] < inside[2] and inside[1] < inside[3]):
-            numbers = ", ".join(f"{number:g}" for number in given)
-            raise UserError(
-                f"box {r} ({numbers}) holds nothing of a picture of {size[0]} x {size[1]} pixels; "
-                "expected xmin < xmax and ymin < ymax"
-            )
-    return cut
 
 
 def _arrays_of(view, arrays):

@@ -48,6 +48,13 @@ def open_picture(path):
         raise UserError(f"{path}: the picture is damaged or cut short ({reason}); save it again or remove it") from None
 
 
+def open_rgb(picture):
+    """A path or a PIL image of any mode -> an RGB PIL image. Raises UserError for an unreadable file."""
+    if not hasattr(picture, "getbbox"):
+        return open_picture(picture)
+    return picture if picture.mode == "RGB" else to_rgb(picture)
+
+
 def to_rgb(image):
     """The PIL `image` of any mode as a new RGB image; transparent parts become white.
 
