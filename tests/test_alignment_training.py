@@ -292,8 +292,8 @@ def test_checkpoints_tell_their_kind(place):
     ],
 )
 def test_damaged_checkpoints(place, damage, said):
+    from neuraltalk.pickles.unpickler import load_pickle
     from neuraltalk.train.checkpoint import save_checkpoint
-    from neuraltalk.train.unpickler import load_pickle
 
     assert command.main([*SMALL, "-m", "1"]) == 0
     content = load_pickle("cv/toy_alignment_baseline.p")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from neuraltalk.errors import UserError
-from neuraltalk.train import pickle_machine
-from neuraltalk.train.unpickler import load_pickle, loads
+from neuraltalk.pickles import pickle_machine
+from neuraltalk.pickles.unpickler import load_pickle, loads
 
 PYTHON2 = (
     pathlib.Path(__file__).parent / "data" / "neuraltalk_python2.p"

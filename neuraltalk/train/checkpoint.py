@@ -35,7 +35,7 @@ import numpy as np
 from neuraltalk.data import vocabulary as vocabularies
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically
-from neuraltalk.train.unpickler import load_pickle
+from neuraltalk.pickles.unpickler import load_pickle
 
 VERSION = 1
 ORIGINAL_KEYS = ("model", "params", "wordtoix", "ixtoword")  # without these there is nothing to predict with

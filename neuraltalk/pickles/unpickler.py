@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.train.pickle_machine import Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
+from neuraltalk.pickles.pickle_machine import Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
 
 MAX_DEPTH = 50
 
