@@ -13,7 +13,12 @@ def escape(text):
 
     Control characters (line breaks and tabs included) become spaces: HTML has no way to write them.
     """
-    return html.escape("".join(c if c.isprintable() or c in _KEPT else " " for c in str(text)), quote=True)
+    return html.escape(printable(text), quote=True)
+
+
+def printable(text):
+    """`text` with a space for each control character, and for what UTF-8 has no bytes for."""
+    return "".join(c if c.isprintable() or c in _KEPT else " " for c in str(text))
 
 
 _KEPT = "\u200c\u200d\u00a0"  # joiners, which scripts and emoji are spelt with, and the no-break space; not "printable" in Python
@@ -24,19 +29,21 @@ def link(path):
     return urllib.parse.quote(os.fsencode(str(path).replace(os.sep, "/")), safe="/~-._")
 
 
-def page(title, body, scripts=(), images="data:", style=""):
+def page(title, body, scripts=(), images="data:", style="", connect="'none'"):
     """A whole document.
 
     title    text; body: HTML whose texts are escaped
     scripts  names of .js files in this folder, put inside the page in this order
     images   where pictures may come from, as a Content-Security-Policy has it: by default only from within the file
     style    CSS of this page alone, behind everyone's
+    connect  what its scripts may fetch, as a Content-Security-Policy has it: by default nothing
 
     The policy forbids everything else, so that no text in a page could ever load or send anything.
     """
     style = (HERE / "style.css").read_text(encoding="utf-8") + style
     policy = (
-        f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+        f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        f"connect-src {connect}; base-uri 'none'"
     )
     code = "".join(f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" for script in scripts)
     return (
