@@ -11,6 +11,7 @@ import re
 from neuraltalk.cli.presets import BY_DATASET, DESCRIPTIONS, PRESETS
 from neuraltalk.cli.records import RECORDS, field_names
 from neuraltalk.errors import UserError
+from neuraltalk.vision.extractors import PRETRAINED
 
 MANUAL = """Train a model of images and sentences, and save it in cv/: a captioner, which describes images, or, with
 --model alignment, an aligner, which tells the words of a sentence which regions of an image they speak of.
@@ -201,6 +202,12 @@ def build_parser():
         help="continue a run to the bit, by default the newest .last.p in the checkpoint folder",
     )
     start.add_argument(
+        "--extractor",
+        choices=PRETRAINED,
+        help="say what made a feature file that came from elsewhere: checked on some of the data set's pictures, written "
+        "beside it (extractor.npz) and into the checkpoint, which can then caption any folder",
+    )
+    start.add_argument(
         "-a",
         "--do_grad_check",
         type=int,
@@ -241,7 +248,7 @@ def resolve(given, saved=None):
     resumed, or None.
     Raises UserError for a value out of its bounds, an option of another model, and one that a resumed run can't change.
     """
-    given = {name: value for name, value in given.items() if name not in ("resume", "do_grad_check")}
+    given = {name: value for name, value in given.items() if name not in ("resume", "do_grad_check", "extractor")}
     if saved is not None:
         return _resumed(given, saved)
     model = given.pop("model", "captioner")

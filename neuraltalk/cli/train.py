@@ -43,7 +43,7 @@ def main(argv=None):
     for folder in (best_file.parent, options.worker_status_output_directory):
         check_output_folder(folder, "--checkpoint_output_directory or --worker_status_output_directory")
 
-    images, data = load_data(options, kind)
+    images, data = load_data(options, kind, given.get("extractor"))
     if resumed:
         check_same_data(resumed, data)
     model = kind.initialise(options, data, generators(options.seed)[0])
@@ -62,8 +62,11 @@ def main(argv=None):
     return conclude(trainer, ending, kind)
 
 
-def load_data(options, kind):
-    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws absent `scenes`."""
+def load_data(options, kind, source=None):
+    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws absent `scenes`.
+
+    source: the pretrained extractor that made the features, if the user says so.
+    """
     from neuraltalk.data.dataset import find_dataset, load_dataset
     from neuraltalk.data.vocabulary import build_vocabulary
     from neuraltalk.train.perplexity import encode_pairs
@@ -74,6 +77,10 @@ def load_data(options, kind):
     folder = find_dataset(options.dataset, DATA)
     dataset = load_dataset(folder)
     features = kind.open_features(folder, dataset)
+    if source:
+        from neuraltalk.cli.feature_source import record_source
+
+        record_source(source, folder, dataset, features, kind)
     images = {split: [image for image in dataset.split(split) if image.sentences] for split in ("train", "val")}
     if options.eval_max_images > 0:
         images["val"] = images["val"][: options.eval_max_images]

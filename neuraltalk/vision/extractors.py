@@ -8,8 +8,6 @@ pretrained ones give everybody the same numbers: they are made by name, with wei
 import pathlib
 import zipfile
 
-import numpy as np
-
 from neuraltalk.errors import UserError
 
 PRETRAINED = ("vgg16-fc7", "vgg16-conv5")
@@ -29,9 +27,7 @@ def pretrained_extractor(name, weights_file=None, resize="pillow"):
     resize: how pictures are brought to the network's size, see vgg/pictures.py. Raises UserError if there are no weights,
     or they don't suffice.
     """
-    from neuraltalk.vision.weights.vgg16 import find_weights, read_weights
-
-    return _kinds()[name].of(read_weights(find_weights(weights_file)), resize)
+    return _kinds()[name].read(weights_file, resize)
 
 
 def extractor_from_state(state):
@@ -51,6 +47,8 @@ def extractor_from_state(state):
 
 def load_extractor(path):
     """The extractor in the `.npz` file `path`, as written by its `save`. Raises UserError naming the file."""
+    import numpy as np
+
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such feature extractor; build the data set again")

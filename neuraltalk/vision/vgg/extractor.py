@@ -9,6 +9,7 @@ Weights are no part of an extractor's state: their fingerprint is, and they are 
 """
 
 import hashlib
+import itertools
 
 import numpy as np
 
@@ -24,9 +25,7 @@ CONTEXT = 16  # of the 224 pixels of a warped box, so many on each side show its
 
 
 class VGGExtractor:
-    """What both kinds share. A kind has `name`, `layer`, and turns that layer into features."""
-
-    pretrained = True  # its numbers are the same for everybody, whoever extracted them
+    """What both kinds share. A kind has a `name`, reads a `layer` and makes features of it."""
 
     def __init__(self, network_fingerprint, dimension, region_dimension, resize="pillow", weights_file=None):
         self.network_fingerprint = network_fingerprint
@@ -38,28 +37,35 @@ class VGGExtractor:
         self._network = None
 
     @classmethod
-    def of(cls, weights, resize="pillow"):
-        """The extractor of a VGG16Weights, ready."""
-        network = VGG16(weights)
+    def read(cls, weights_file=None, resize="pillow"):
+        """The extractor with the weights in a file, or in the one that find_weights finds."""
+        return cls.of(read_network(weights_file, cls), resize)
+
+    @classmethod
+    def of(cls, network, resize="pillow"):
+        """The extractor of a VGG16."""
         network.check_layer(cls.layer)
-        extractor = cls(weights.fingerprint, *cls.dimensions(weights), resize)
+        extractor = cls(cls.network_fingerprint_of(network.weights), *cls.dimensions(network.weights), resize)
         extractor._network = network
         return extractor
+
+    def resizing(self, resize):
+        """The same, with another way to resize pictures."""
+        other = type(self)(self.network_fingerprint, self.dimension, self.region_dimension, resize, self.weights_file)
+        other._network = self._network
+        return other
 
     @property
     def network(self):
         """The VGG16, read at the first use. Raises UserError if no weights are found, or those of another network."""
         if self._network is None:
-            from neuraltalk.vision.weights.vgg16 import find_weights, read_weights
-
-            weights = read_weights(find_weights(self.weights_file))
-            if weights.fingerprint != self.network_fingerprint:
+            network = read_network(self.weights_file, type(self))
+            found = self.network_fingerprint_of(network.weights)
+            if found != self.network_fingerprint:
                 raise UserError(
-                    f"{weights.source}: these weights ({weights.fingerprint[:12]}) are not those that made the features "
+                    f"{network.weights.source}: these weights ({found[:12]}) are not those that made the features "
                     f"({self.network_fingerprint[:12]}); name the file of those with NEURALTALK_WEIGHTS"
                 )
-            network = VGG16(weights)
-            network.check_layer(self.layer)
             self._network = network
         return self._network
 
@@ -69,21 +75,13 @@ class VGGExtractor:
         `progress(done)` is called with the number of pictures after each batch. Raises UserError for an unreadable
         picture.
         """
-        rows, batch, done = [], [], 0
-        network = self.network
-
-        def compute():
+        network, rows, done = self.network, [], 0
+        inputs = (to_input(open_rgb(picture), self.resize) for picture in pictures)
+        while batch := list(itertools.islice(inputs, BATCH)):
             rows.append(self.from_activation(network.forward(np.stack(batch), self.layer)))
-            batch.clear()
+            done += len(batch)
             if progress is not None:
                 progress(done)
-
-        for done, picture in enumerate(pictures, 1):
-            batch.append(to_input(open_rgb(picture), self.resize))
-            if len(batch) == BATCH:
-                compute()
-        if batch:
-            compute()
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def state(self):
@@ -110,11 +108,26 @@ class VGGExtractor:
             np.savez(file, **self.state())
 
 
+def read_network(weights_file, kind):
+    """The VGG16 for a kind of extractor; weights that it doesn't need stay in their file."""
+    from neuraltalk.vision.weights.vgg16 import find_weights, read_weights
+
+    network = VGG16(read_weights(find_weights(weights_file), connected=kind.needs_connected))
+    network.check_layer(kind.layer)
+    return network
+
+
 class Conv5Extractor(VGGExtractor):
     """Pooled from the last convolution's map."""
 
     name, layer = "vgg16-conv5", "conv5_3"
+    needs_connected = False
     factor = np.float32(0.5)
+
+    @staticmethod
+    def network_fingerprint_of(weights):
+        """Of what the features depend on: a file of the whole network and one of its convolutions are the same here."""
+        return weights.convolutions_fingerprint
 
     @staticmethod
     def dimensions(weights):
@@ -139,6 +152,11 @@ class Fc7Extractor(VGGExtractor):
     """The last layer but one, which sees the whole picture."""
 
     name, layer = "vgg16-fc7", "fc7"
+    needs_connected = True
+
+    @staticmethod
+    def network_fingerprint_of(weights):
+        return weights.fingerprint
 
     @staticmethod
     def dimensions(weights):
