@@ -14,11 +14,21 @@ collide go into a dict.
 
 import codecs
 import struct
+from typing import NamedTuple
 
 MAX_INSTRUCTIONS = 2_000_000  # COCO's checkpoint needs about 100,000
 MAX_DIGITS = 1000
 MAX_KEY = 1000  # bytes
-ADMITTED = "a checkpoint holds arrays, containers, numbers and strings, and calls nothing"
+ADMITTED = "such a file holds arrays, containers, numbers and strings, and calls nothing"
+
+
+class Dialect(NamedTuple):
+    """What a kind of file may contain. Everything that isn't listed is refused."""
+
+    calls: dict  # name -> what does its work, a function of the machine and the file's arguments; None: only an argument
+    classes: frozenset = frozenset()  # those of the names that NEWOBJ may ask for, which is the same as calling them
+    persistent: object = None  # what does the work of BINPERSID: a function of the machine and the file's id
+    attributed: bool = False  # whether a dict may have attributes (which are dropped)
 
 
 class Refused(Exception):
@@ -65,12 +75,11 @@ def as_text(value):
 class Machine:
     """The stack machine. One method an instruction; `_INSTRUCTIONS` says which byte means which.
 
-    data: the file's bytes; calls: name -> what does its work, a function of the machine and the file's arguments, or
-    None for a name that is only ever an argument.
+    data: the file's bytes; position: where the pickle begins, and after run() where it has ended.
     """
 
-    def __init__(self, data, calls):
-        self.data, self.calls, self.position = data, calls, 0
+    def __init__(self, data, dialect, position=0):
+        self.data, self.dialect, self.position = data, dialect, position
         self.stack, self.marks, self.memo = [], [], {}
         self.budget = 4 * len(data) + 65536  # bytes that arrays and decoded strings may take together
 
@@ -90,7 +99,7 @@ class Machine:
                 method(self)
             else:
                 method(self, argument)
-        raise Refused(f"has more than {MAX_INSTRUCTIONS} instructions: no checkpoint of ours does")
+        raise Refused(f"has more than {MAX_INSTRUCTIONS} instructions: no honest file does")
 
     # ---- reading the file
 
@@ -279,9 +288,9 @@ class Machine:
         self.push_name(module + "." + name)
 
     def push_name(self, name):
-        if name not in self.calls:
+        if name not in self.dialect.calls:
             refuse_name(name)
-        self.stack.append(Name(name, self.calls[name]))
+        self.stack.append(Name(name, self.dialect.calls[name]))
 
     def reduce(self):
         arguments, name = self.stack.pop(), self.stack.pop()
@@ -291,8 +300,21 @@ class Machine:
             refuse_name(name.name)
         self.stack.append(name.call(self, *arguments))
 
+    def new_object(self, code):
+        name = self.stack[-2]
+        if type(name) is not Name or name.name not in self.dialect.classes:
+            self.refuse(f"an object of a class ({code})")
+        self.reduce()
+
+    def from_outside(self):
+        if self.dialect.persistent is None:
+            self.refuse("a reference to something outside the file (BINPERSID)")
+        self.stack.append(self.dialect.persistent(self, self.stack.pop()))
+
     def build(self):
         state, target = self.stack.pop(), self.stack[-1]
+        if type(target) is dict and self.dialect.attributed:
+            return
         if not isinstance(target, StandIn):
             raise Refused("refused an object with attributes (BUILD): only arrays have a state")
         target.build(self, state)
@@ -367,10 +389,10 @@ _INSTRUCTIONS = {  # pickle's byte -> (method, its argument); the comments are p
         "b": (_M.build, None),  # BUILD
         "i": (_M.refuse_instance, None),  # INST
         "o": (_M.refuse, "an object of a class (OBJ)"),
-        "\x81": (_M.refuse, "an object of a class (NEWOBJ)"),
+        "\x81": (_M.new_object, "NEWOBJ"),
         "\x92": (_M.refuse, "an object of a class (NEWOBJ_EX)"),
         "P": (_M.refuse, "a reference to something outside the file (PERSID)"),
-        "Q": (_M.refuse, "a reference to something outside the file (BINPERSID)"),
+        "Q": (_M.from_outside, None),  # BINPERSID
         "\x82": (_M.refuse, "a name from the extension registry (EXT1)"),
         "\x83": (_M.refuse, "a name from the extension registry (EXT2)"),
         "\x84": (_M.refuse, "a name from the extension registry (EXT4)"),

@@ -2,8 +2,9 @@
 
 A pickle is a program for a small stack machine. Python's own machine has instructions that import any function and
 call it, so whoever wrote the file could run anything here. Ours (pickle_machine.py) has no instruction that imports: the
-name of a function is only compared with a short list (`_CALLS` at the end), and what stands there is done by a few
-lines here. Whatever else a file asks for is refused, by name, in one line.
+name of a function is only compared with a short list (`PLAIN` at the end), and what stands there is done by a few
+lines here. Whatever else a file asks for is refused, by name, in one line. A kind of file that needs other names brings
+a Dialect of its own.
 """
 
 import pathlib
@@ -13,7 +14,7 @@ import warnings
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.pickles.pickle_machine import Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
+from neuraltalk.pickles.pickle_machine import Dialect, Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
 
 MAX_DEPTH = 50
 
@@ -35,17 +36,22 @@ def load_pickle(path):
     return loads(data, path)
 
 
-def loads(data, path="pickle"):
-    """The same for bytes; `path` names them in errors."""
-    machine = Machine(data, _CALLS)
+def loads(data, path="pickle", dialect=None):
+    """The same for bytes; `path` names them in errors; dialect: what they may contain, PLAIN by default."""
+    return load_next(data, 0, path, dialect)[0]
+
+
+def load_next(data, position, path, dialect=None):
+    """The same for a pickle that begins within `data`, at `position` -> what it holds, the position after it."""
+    machine = Machine(data, dialect or PLAIN, position)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes and digits in a damaged file: they are refused or harmless
-            return _Finisher().finish(machine.run())
+            return _Finisher().finish(machine.run()), machine.position
     except Refused as fault:
         raise UserError(f"{path}: {fault}") from None
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, struct.error) as fault:
-        what = "not a checkpoint (no pickle at all)" if machine.position <= 1 else "a damaged pickle"
+        what = "no pickle at all" if machine.position <= position + 1 else "a damaged pickle"
         detail = " ".join(str(fault).split())[:80]
         raise UserError(f"{path}: {what}: byte {machine.position} of {len(data)} makes no sense ({detail})") from None
 
@@ -181,7 +187,7 @@ def _call_dict(machine, items=()):
     return {machine.key(key): value for key, value in items}
 
 
-_CALLS = {  # every name that may occur in a file, and what stands in for it (None: only ever an argument)
+CALLS = {  # every name that may occur in a file, and what stands in for it (None: only ever an argument)
     "numpy.ndarray": None,
     "numpy.dtype": _call_dtype,
     "_codecs.encode": _call_encode,
@@ -189,10 +195,11 @@ _CALLS = {  # every name that may occur in a file, and what stands in for it (No
     "collections.OrderedDict": _call_dict,
 }
 for _core in ("numpy.core", "numpy._core"):  # NumPy 1 and NumPy 2
-    _CALLS[f"{_core}.multiarray._reconstruct"] = _call_reconstruct
-    _CALLS[f"{_core}.multiarray.scalar"] = _call_scalar
-    _CALLS[f"{_core}.numeric._frombuffer"] = _call_frombuffer
+    CALLS[f"{_core}.multiarray._reconstruct"] = _call_reconstruct
+    CALLS[f"{_core}.multiarray.scalar"] = _call_scalar
+    CALLS[f"{_core}.numeric._frombuffer"] = _call_frombuffer
 for _builtins in ("builtins", "__builtin__"):  # Python 3 and Python 2
-    _CALLS.update({f"{_builtins}.{_kind}": None for _kind in ("int", "long", "float", "list", "dict", "str")})
-    _CALLS.update({f"{_builtins}.{_kind}": _call_set for _kind in ("set", "frozenset")})
-    _CALLS.update({f"{_builtins}.{_kind}": _call_bytes for _kind in ("bytes", "bytearray")})
+    CALLS.update({f"{_builtins}.{_kind}": None for _kind in ("int", "long", "float", "list", "dict", "str")})
+    CALLS.update({f"{_builtins}.{_kind}": _call_set for _kind in ("set", "frozenset")})
+    CALLS.update({f"{_builtins}.{_kind}": _call_bytes for _kind in ("bytes", "bytearray")})
+PLAIN = Dialect(CALLS)
