@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_alignment_evaluation import place, refused, run  # noqa: F401 - place is a fixture
-from test_pages import CHROMIUM, HOSTILE, Reader, browse
+from test_pages import HOSTILE, Reader, opened
 
 from neuraltalk.cli import evaluate
 from neuraltalk.cli.alignment_pages import PICTURES_SHOWN, align
@@ -85,7 +85,7 @@ def test_words_tell_their_boxes_and_scores(folder):
     classes = [attributes["class"] for attributes in buttons.values()]
     assert classes == ["word c1", "word c1", "word c0", "word c2 moved", "word c1"]
     assert [attributes["style"] for attributes in buttons.values()] == [f"--t:{t}%" for t in (14, 40, 6, 23, 9)]
-    assert reader.all("nav") == [{"class": "links"}] and reader.all("a", "href") == ["b.html"]
+    assert [nav["class"] for nav in reader.all("nav")] == ["links"] and reader.all("a", "href") == ["b.html"]
     assert box_numbers(DOG["words"]) == {0: 0, 2: 1, 1: 2}
 
 
@@ -225,79 +225,58 @@ def test_mistakes(place, capsys):  # noqa: F811
     assert "--beta: 'inf' should be a number" in refused(capsys, evaluate, "--beta", "inf")
 
 
-def in_browser(folder, text, script):
-    """The page's document after a script of the test has run; asserts that nothing was said on the console."""
-    (folder / "page.html").write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-    run = browse(folder)
-    assert "CONSOLE" not in run.stderr, run.stderr
-    return run.stdout
+ON = "[...document.querySelectorAll('.on')].map((part) => part.dataset.region + part.tagName[0]).join()"
+FOCUSED = "document.activeElement.getAttribute('aria-label')"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_words_and_boxes_point_at_each_other_in_a_browser(folder):
+def test_words_and_boxes_point_at_each_other_in_a_browser(browser, folder):
     hostile = entry(*(word(text, 1, 1) for text in HOSTILE), img_path="1.png", imgid=8)
-    text = alignment_page([DOG, hostile], "calm", folder, folder)
-    shown = in_browser(
-        folder,
-        text,
-        """
-      const focus = HTMLElement.prototype.focus;    // a window without the focus of the screen sends no event
-      HTMLElement.prototype.focus = function () {
-        focus.call(this);
-        if (!document.hasFocus()) this.dispatchEvent(new FocusEvent("focusin", { bubbles: true }));
-      };
-      const done = document.body.dataset, words = [...document.querySelectorAll("button.word")];
-      const on = () => [...document.querySelectorAll(".on")].map((part) => part.dataset.region + part.tagName[0]).join();
-      const over = (part) => part.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, pointerType: "mouse" }));
-      const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-      over(words[1]); done.word = on();
-      over(document.querySelector('.box[data-region="1"]')); done.box = on();
-      over(document.body.querySelector("h1")); over(document.querySelector(".caption")); done.nothing = on() || "none";
-      words[0].focus(); done.focus = on();
-      press("ArrowRight"); press("ArrowRight"); press("ArrowRight");
-      done.arrow = document.activeElement.getAttribute("aria-label");
-      press("ArrowLeft"); done.back = on();
-      press("End"); press("ArrowRight"); done.end = words.indexOf(document.activeElement);
-      done.stops = words.filter((word) => word.tabIndex === 0).length;
-      press("Escape"); done.escape = on() || "none";
-      document.getElementById("all-boxes").click();
-      done.all = getComputedStyle(document.querySelector(".box.other")).display;
-      const picture = document.images[0].getBoundingClientRect();
-      const box = document.querySelector('.box[data-region="1"]').getBoundingClientRect();
-      done.place = [(box.x - picture.x) / picture.width, (box.y - picture.y) / picture.height, box.width / picture.width]
-        .map((share) => share.toFixed(2)).join();
-      document.getElementById("find").value = "onerror"; document.getElementById("find").dispatchEvent(new Event("input"));
-    """,
-    )
-    assert "<title>calm</title>" in shown and ">1 of 2 pictures</output>" in shown
-    said = dict(re.findall(r'data-(\w+)="([^"]*)"', shown[shown.index("<body") :].split(">", 1)[0]))
-    assert said["word"] == said["focus"] == "2S,2B,2B,2B"
-    assert said["box"] == "1S,1B" and said["nothing"] == said["escape"] == "none"
-    assert said["arrow"].startswith("it, box 2") and said["back"] == "0S,0B" and said["end"] == "4"
-    assert said["stops"] == "2" and said["all"] == "block" and said["place"] == "0.25,0.20,0.25"
+    with opened(browser, folder, alignment_page([DOG, hostile], "calm", folder, folder)) as page:
+        page.point("button.word:nth-of-type(2)")
+        assert page.evaluate(ON) == "2S,2B,2B,2B"
+        page.point('.box[data-region="1"]')
+        assert page.evaluate(ON) == "1S,1B"
+        page.point("h1")
+        assert page.evaluate(ON) == ""
+        page.evaluate("document.querySelector('button.word').focus()")
+        assert page.evaluate(ON) == "2S,2B,2B,2B"
+        page.press("ArrowRight", "ArrowRight", "ArrowRight")
+        assert page.evaluate(FOCUSED).startswith("it, box 2")
+        page.press("ArrowLeft")
+        assert page.evaluate(ON) == "0S,0B"
+        page.press("End", "ArrowRight")
+        assert page.evaluate(FOCUSED).startswith("runs")
+        page.press("Escape")
+        assert page.evaluate(ON) == ""
+        page.press("Tab", "Tab")  # to the list of phrases, to the next card: a sentence is one stop
+        assert page.evaluate("document.activeElement.closest('.card').id") == "p8"
+        page.press("Escape")
+        page.click("#all-boxes")
+        assert page.evaluate("getComputedStyle(document.querySelector('.box.other')).display") == "block"
+        places = page.evaluate(
+            """["img", '.box[data-region="1"]'].map((which) => document.querySelector(which).getBoundingClientRect())
+               .map((box) => [box.x, box.y, box.width, box.height])"""
+        )
+        (x, y, width, height), box = places
+        assert [(box[0] - x) / width, (box[1] - y) / height, box[2] / width] == pytest.approx([0.25, 0.2, 0.25], abs=0.01)
+        page.click("#find")
+        page.type("onerror")
+        page.until("document.querySelector('#count').value === '1 of 2 pictures'")
+        assert page.evaluate("document.title") == "calm" and page.messages == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("pictures", ["embedded", "linked"])
-def test_retrieval_in_a_browser(folder, pictures):
+def test_retrieval_in_a_browser(browser, folder, pictures):
     """Links go where they say, and the thumbnails are pictures; also of names that need quoting."""
     (folder / "0.png").rename(folder / "a #1%20'b.png")
     text = pages(folder, HOSTILE[:3], ["a #1%20'b.png", "1.png"], title="calm", pictures=pictures)
-    shown = in_browser(
-        folder,
-        text,
-        """onload = () => setTimeout(() => {
-      const done = document.body.dataset;
-      done.width = [...document.images].map((image) => image.naturalWidth).join();
-      const urls = [...document.querySelectorAll(".shot")].map((shot) => getComputedStyle(shot).backgroundImage.slice(5, -2));
-      Promise.all([...new Set(urls)].map((src) => { const image = new Image(); image.src = src; return image.decode(); }))
-        .then((found) => { done.thumbs = found.length; }, () => { done.thumbs = "broken"; });
-      document.querySelector('a[href="#s2"]').click();
-      done.at = location.hash + document.querySelector(":target").id;
-      document.querySelector('#s2 a[href="#p40"]').click();
-      done.back = location.hash + document.querySelector(":target").id;
-    }, 50);""",
-    )
-    assert "<title>calm</title>" in shown
-    for part in ('data-width="40,40"', 'data-thumbs="2"', 'data-at="#s2s2"', 'data-back="#p40p40"'):
-        assert part in shown
+    with opened(browser, folder, text) as page:
+        page.until("[...document.images].map((image) => image.naturalWidth).join() === '40,40'")
+        thumbs = """[...document.querySelectorAll(".shot")].map((shot) => getComputedStyle(shot).backgroundImage.slice(5, -2))"""
+        load = "(src) => { const image = new Image(); image.src = src; return image.decode(); }"
+        assert page.evaluate(f"Promise.all([...new Set({thumbs})].map({load})).then((found) => found.length)") == 2
+        page.click('a[href="#s2"]')
+        assert page.evaluate("location.hash + document.querySelector(':target').id") == "#s2s2"
+        page.click('#s2 a[href="#p40"]')
+        assert page.evaluate("location.hash + document.querySelector(':target').id") == "#p40p40"
+        assert page.evaluate("document.title") == "calm" and page.messages == []

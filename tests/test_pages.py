@@ -6,8 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 from PIL import Image
@@ -64,6 +62,11 @@ def result(*captions, **more):
     }
 
 
+def one(*captions, **more):
+    """The results of a page with one side."""
+    return [("", result(*captions, **more))]
+
+
 @pytest.fixture
 def folder(tmp_path):
     for k in range(3):
@@ -79,7 +82,7 @@ def test_page_shows_everything(folder):
         verdict="true",
     )
     document["imgblobs"][0]["references"] = [{"text": "the dog of a person"}, {"text": "a brown dog"}]
-    text = captions_page(document, "My title", folder, folder, [("BLEU-4", "17.0")], ["a note"])
+    text = captions_page([("", document)], "My title", folder, folder, [("BLEU-4", "17.0")], ["a note"])
     shown = " ".join(Reader(text).texts)
     for part in (
         "My title",
@@ -102,7 +105,7 @@ def test_page_shows_everything(folder):
 
 
 def test_page_is_one_file_that_fetches_nothing(folder):
-    text = captions_page(result("a", "b", "c"), "t", folder, folder)
+    text = captions_page(one("a", "b", "c"), "t", folder, folder)
     reader = Reader(text)
     sources = reader.all("img", "src")
     assert len(sources) == 3 and all(source.startswith("data:image/jpeg;base64,") for source in sources)
@@ -123,8 +126,8 @@ def test_hostile_text_stays_text(folder, text):
     plain["imgblobs"][0].update(
         candidates=[{"text": "a", "logprob": -1}] * 2, references=[{"text": "a"}], verdict="other"
     )
-    reader = Reader(captions_page(attacked, text, folder, folder, [(text, text)], [text]))
-    harmless = Reader(captions_page(plain, "t", folder, folder, [("a", "b")], ["c"]))
+    reader = Reader(captions_page([("", attacked)], text, folder, folder, [(text, text)], [text]))
+    harmless = Reader(captions_page([("", plain)], "t", folder, folder, [("a", "b")], ["c"]))
     tags = [tag for tag, _ in reader.elements]
     without_picture = [tag for tag, _ in harmless.elements if tag != "img"]
     assert [tag for tag in tags if tag != "span"] == [tag for tag in without_picture if tag != "span"]
@@ -143,7 +146,7 @@ def test_hostile_file_names_are_found_and_quoted(tmp_path):
     for name in names:
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     document = {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in names]}
-    reader = Reader(captions_page(document, "t", tmp_path, tmp_path, pictures="linked"))
+    reader = Reader(captions_page([("", document)], "t", tmp_path, tmp_path, pictures="linked"))
     assert reader.all("img", "src") == [link(name) for name in names]
     assert link("a b'c#d?e%20&.png") == "a%20b%27c%23d%3Fe%2520%26.png"
     assert all(re.fullmatch(r"[\w%./~-]+", source) for source in reader.all("img", "src"))
@@ -151,22 +154,22 @@ def test_hostile_file_names_are_found_and_quoted(tmp_path):
 
 def test_linked_pictures_are_relative_to_the_page(folder):
     (folder / "pages").mkdir()
-    reader = Reader(captions_page(result("a"), "t", folder, folder / "pages", pictures="linked"))
+    reader = Reader(captions_page(one("a"), "t", folder, folder / "pages", pictures="linked"))
     assert reader.all("img", "src") == ["../0.png"]
 
 
 def test_pictures_that_are_missing_broken_or_unwanted_leave_a_frame(folder):
     (folder / "1.png").write_bytes(b"not a picture")
     text = captions_page(
-        {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in ("none.png", "1.png")]},
+        [("", {"imgblobs": [{"img_path": name, "candidate": {"text": "x", "logprob": -1}} for name in ("none.png", "1.png")]})],
         "t",
         folder,
         folder,
     )
     assert Reader(text).all("img") == [] and text.count("no picture here") == 2
-    assert Reader(captions_page(result("a"), "t", folder, folder, pictures="none")).all("img") == []
+    assert Reader(captions_page(one("a"), "t", folder, folder, pictures="none")).all("img") == []
     with pytest.raises(ValueError, match="pictures is 'big'"):
-        captions_page(result("a"), "t", folder, folder, pictures="big")
+        captions_page(one("a"), "t", folder, folder, pictures="big")
 
 
 def test_old_results_without_our_keys_open(folder):
@@ -179,9 +182,9 @@ def test_old_results_without_our_keys_open(folder):
             {"img_path": "1.png", "candidate": {"text": "a dog"}, "references": None},
         ],
     }
-    shown = " ".join(Reader(captions_page(json.loads(json.dumps(old)), "t", folder, folder)).texts)
+    shown = " ".join(Reader(captions_page([("", json.loads(json.dumps(old)))], "t", folder, folder)).texts)
     assert "(no words)" in shown and "a dog" in shown
-    assert "0 pictures" in " ".join(Reader(captions_page({"imgblobs": []}, "t", folder, folder)).texts)
+    assert "0 pictures" in " ".join(Reader(captions_page([("", {"imgblobs": []})], "t", folder, folder)).texts)
 
 
 def test_thumbnails_shrink_but_never_grow():
@@ -195,46 +198,36 @@ def test_escape_and_frame():
     assert "<title>&lt;x&gt;</title>" in page("<x>", "<p>body</p>")
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+def opened(browser, folder, text, **how):
+    """A page in the browser."""
+    (folder / "page.html").write_text(text, encoding="utf-8")
+    return browser.open(folder / "page.html", **how)
 
 
-def browse(folder):
-    """Open folder/page.html without a window: the document as it ends up, and the console's messages, of a finished process."""
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "page.html").as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=120, check=False)
+SHOWN = ".card:not([hidden])"
+NUMBERS = "dataset.number"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_in_a_browser(folder):
+def test_in_a_browser(browser, folder):
     """Hostile texts do nothing, the script runs without a word on the console: it orders, finds and counts."""
-    text = captions_page(result(*HOSTILE[:3]), "calm", folder, folder)
-    clicks = """<script>
-      document.getElementById("order").value = "worst";
-      document.getElementById("order").dispatchEvent(new Event("change"));
-      document.getElementById("find").value = "onerror";
-      document.getElementById("find").dispatchEvent(new Event("input"));
-      setTimeout(() => {
-        const numbers = (which) => [...document.querySelectorAll(which)].map((card) => card.dataset.number).join();
-        document.body.dataset.order = numbers(".card");
-        document.body.dataset.shown = numbers(".card:not([hidden])");
-        document.body.dataset.loaded = [...document.images].every((image) => image.complete && image.naturalWidth === 40);
-      }, 200);
-    </script></body>"""
-    (folder / "page.html").write_text(text.replace("</body>", clicks), encoding="utf-8")
-    run = browse(folder)
-    assert "CONSOLE" not in run.stderr, run.stderr
-    assert "<title>calm</title>" in run.stdout
-    assert 'data-order="2,1,0"' in run.stdout and 'data-shown="1"' in run.stdout and 'data-loaded="true"' in run.stdout
-    assert ">1 of 3 pictures</output>" in run.stdout
+    with opened(browser, folder, captions_page(one(*HOSTILE[:3]), "calm", folder, folder)) as page:
+        assert page.evaluate("document.title") == "calm"
+        assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth === 40)")
+        page.choose("#order", "0 up")
+        assert page.all(".card", NUMBERS) == ["2", "1", "0"]
+        page.press("/")
+        page.type("onerror")
+        page.until("document.querySelector('#count').value === '1 of 3 pictures'")
+        assert page.all(SHOWN, NUMBERS) == ["1"]
+        page.press("Escape")
+        page.until("document.querySelector('#count').value === '3 pictures'")
+        assert page.messages == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_linked_pictures_load_in_a_browser(folder):
+def test_linked_pictures_load_in_a_browser(browser, folder):
     """The page's policy lets them through, also for a name that needs quoting."""
     (folder / "0.png").rename(folder / "a #1%20'b.png")
     document = {"imgblobs": [{"img_path": "a #1%20'b.png", "candidate": {"text": "x", "logprob": -1}}]}
-    text = captions_page(document, "t", folder, folder, pictures="linked")
-    check = "<script>onload = () => { document.body.dataset.width = document.images[0].naturalWidth; };</script></body>"
-    (folder / "page.html").write_text(text.replace("</body>", check), encoding="utf-8")
-    assert 'data-width="40"' in browse(folder).stdout
+    with opened(browser, folder, captions_page([("", document)], "t", folder, folder, pictures="linked")) as page:
+        page.until("document.images[0].naturalWidth === 40")
+        assert page.messages == []

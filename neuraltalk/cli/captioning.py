@@ -284,24 +284,22 @@ def check_output_folder(folder, option="--output"):
 
 def write_result(result, json_path, page_path, title, picture_folder, options, figures=(), notes=()):
     """Write the result_struct and its page, each whole or not at all."""
-    from neuraltalk.pages.captions import captions_page
-
     text = json.dumps(result, ensure_ascii=False, indent=1)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # a file name that isn't UTF-8: JSON can still spell it, in ASCII
         text = json.dumps(result, indent=1)
     write_text(json_path, text)
-    with console.Progress(len(result["imgblobs"]), "page: picture") as progress:
+    write_page([("", result)], page_path, title, picture_folder, options.page_pictures, figures, notes)
+
+
+def write_page(results, page_path, title, picture_folder, pictures, figures=(), notes=()):
+    """Write the page of one result or several; the arguments are those of pages/captions.py."""
+    from neuraltalk.pages.captions import captions_page
+
+    with console.Progress(len(results[0][1]["imgblobs"]), "page: picture") as progress:
         page = captions_page(
-            result,
-            title,
-            picture_folder,
-            pathlib.Path(page_path).parent,
-            figures,
-            notes,
-            options.page_pictures,
-            progress.update,
+            results, title, picture_folder, pathlib.Path(page_path).parent, figures, notes, pictures, progress.update
         )
     write_text(page_path, page)
 

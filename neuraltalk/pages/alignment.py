@@ -19,9 +19,10 @@ import pathlib
 
 from neuraltalk.pages import frames
 from neuraltalk.pages.html import escape, page
+from neuraltalk.pages.toolbar import card_data, toolbar
 
-COLOURS = 8  # in style.css: .c1 .. .c8; .c0 is the whole picture
 WEAKEST, STRONGEST = 6, 40  # percent of its colour behind a word of the lowest and the highest score
+ALL_BOXES = '<label><input id="all-boxes" type="checkbox"> all boxes</label>'
 ROOM = 7  # percent of the picture's height that a box's number needs to stand above it; else it stands within
 
 
@@ -40,7 +41,7 @@ def alignment_page(
         found.append(frames.source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, 480))
         if progress:
             progress(done + 1)
-    shapes = [shown[1] if shown else _size(entry["boxes"][0]) for shown, entry in zip(found, entries, strict=True)]
+    shapes = [shown[1] if shown else frames.crop_size(entry["boxes"][0]) for shown, entry in zip(found, entries, strict=True)]
     aspect = frames.common_aspect(shapes)
     most = max((word["score"] for entry in entries for word in entry["words"] if word["score"]), default=0)
     cards = [
@@ -49,29 +50,13 @@ def alignment_page(
     ]
     body = [
         frames.heading(title, figures, notes, links),
-        _toolbar(len(entries)),
+        toolbar(len(entries), [("highest score first", "lowest score first")], more=ALL_BOXES),
         f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
         *cards,
         "</main>",
         '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
     ]
     return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
-
-
-def _size(box):
-    """(width, height) of a box, at least one pixel each."""
-    return max(box[2] - box[0], 1), max(box[3] - box[1], 1)
-
-
-def _toolbar(count):
-    return (
-        '<form class="toolbar" role="search" onsubmit="return false">'
-        '<label>Find <input id="find" type="search" placeholder="words or a file name" autocomplete="off"></label>'
-        '<label>Order <select id="order"><option value="given">as given</option><option value="best">highest score first</option>'
-        '<option value="worst">lowest score first</option></select></label>'
-        '<label><input type="checkbox" id="all-boxes"> all boxes</label>'
-        f'<output id="count" aria-live="polite">{count} picture{"" if count == 1 else "s"}</output></form>'
-    )
 
 
 def _card(number, entry, url, shape, aspect, most, more):
@@ -84,7 +69,7 @@ def _card(number, entry, url, shape, aspect, most, more):
     facts = [
         f'<span class="logprob" title="of the picture and the sentence">score {frames.number(entry["score"])}</span>',
         f'<a href="{escape(more[1].format(imgid=entry["imgid"]))}">{escape(more[0])}</a>' if more else "",
-        f'<span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span>',
+        frames.name(entry["img_path"]),
     ]
     listed = "".join(
         f"<li>{badge(region, numbers)} <bdi>{escape(' '.join(word['text'] for word in run))}</bdi> "
@@ -96,8 +81,8 @@ def _card(number, entry, url, shape, aspect, most, more):
     details = f"<details><summary>Phrases ({count})</summary><ul>{listed}</ul></details>" if count else ""
     sentence = "".join(_phrase(region, run, numbers, most) for region, run in phrases) or "<em>(no words)</em>"
     return (
-        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" data-number="{number}" '
-        f'data-value="{float(entry["score"]):.6f}" data-find="{escape(text)} {escape(name)}">'
+        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" aria-label="{frames.label(entry["img_path"])}" '
+        f'{card_data(number, [[entry["score"]]])} data-find="{escape(text)} {escape(name)}">'
         f"{stage(entry, url, shape, aspect, numbers)}"
         f'<p class="caption words" dir="auto">{sentence}</p>'
         f'<p class="facts">{"".join(facts)}</p>{details}</article>'
@@ -118,7 +103,7 @@ def box_name(region, numbers):
 
 
 def _colour(region, numbers):
-    return f"c{(numbers[region] - 1) % COLOURS + 1 if region else 0}"
+    return f"c{(numbers[region] - 1) % frames.COLOURS + 1 if region else 0}"
 
 
 def badge(region, numbers):
@@ -130,10 +115,10 @@ def badge(region, numbers):
 def stage(entry, url, shape, aspect, numbers):
     """The picture with the boxes laid over it, large ones below small ones; those that no word chose are hidden at first."""
     boxes = entry["boxes"]
-    (left, top), (width, height) = boxes[0][:2], _size(boxes[0])
+    (left, top), (width, height) = boxes[0][:2], frames.crop_size(boxes[0])
     chosen = {word["region"] for word in entry["words"]}
     drawn = []
-    for region in sorted(range(len(boxes)), key=lambda k: (k in chosen, -_size(boxes[k])[0] * _size(boxes[k])[1])):
+    for region in sorted(range(len(boxes)), key=lambda k: (k in chosen, -frames.crop_size(boxes[k])[0] * frames.crop_size(boxes[k])[1])):
         xmin, ymin, xmax, ymax = (
             min(max(100 * share, 0), 100)
             for share in (

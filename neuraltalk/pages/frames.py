@@ -1,4 +1,4 @@
-"""Pictures in a page: embedded as small copies, linked where they lie, or left out; the same for all pages."""
+"""What all pages show alike: pictures (embedded as small copies, linked where they lie, or left out), names, headings."""
 
 import os
 import pathlib
@@ -10,6 +10,7 @@ from neuraltalk.pages.thumbnails import thumbnail
 from neuraltalk.vision.pictures import open_picture
 
 PICTURES = ("embedded", "linked", "none")
+COLOURS = 8  # in style.css: .c1 .. .c8, for boxes and for results side by side; .c0 is the whole picture
 
 
 def check_pictures(pictures):
@@ -55,23 +56,54 @@ def base_name(img_path):
     return pathlib.PurePath(img_path).name
 
 
+def name(img_path):
+    """The HTML of that name."""
+    text = escape(base_name(img_path))
+    return f'<span class="name" dir="auto" title="{text}">{text}</span>'
+
+
 def label(img_path):
     """The alternative text of a picture, escaped. What it shows is said beside it: no need to hear that twice."""
     return f"picture {escape(base_name(img_path))}"
 
 
-def image(img_path, url, shape):
-    """The HTML of a picture of `shape` (width, height); of a missing one, if `url` is None."""
+def verdict(text):
+    """The HTML of a verdict about a sentence; nothing for None."""
+    if not text:
+        return ""
+    kind, shown = {"true": ("true", "\u2713 true"), "false": ("false", "\u2717 false")}.get(text, ("odd", text))
+    return f'<span class="verdict {kind}">{escape(shown)}</span>'
+
+
+def image(img_path, url, shape, box=None):
+    """The HTML of a picture of `shape` (width, height); of a missing one, if `url` is None.
+
+    box (xmin, ymin, xmax, ymax in pixels) shows only this part of it.
+    """
     if url is None:
-        name = label(img_path)
-        return f'<div class="frame empty" role="img" aria-label="{name}, not here"><span>no picture here</span></div>'
-    return f'<div class="frame">{img(img_path, url, shape)}</div>'
+        return f'<div class="frame empty" role="img" aria-label="{label(img_path)}, not here"><span>no picture here</span></div>'
+    if box is None:
+        return f'<div class="frame">{img(img_path, url, shape)}</div>'
+    width, height = crop_size(box)
+    place = (
+        f"width:{100 * shape[0] / width:.2f}%;left:{-100 * box[0] / width:.2f}%;top:{-100 * box[1] / height:.2f}%;height:auto"
+    )
+    return (
+        f'<div class="frame cropped"><div class="crop" style="--shape:{width / height:.4f}">'
+        f"{img(img_path, url, shape, place)}</div></div>"
+    )
 
 
-def img(img_path, url, shape):
+def crop_size(box):
+    """(width, height) of a box, at least one pixel each."""
+    return max(box[2] - box[0], 1), max(box[3] - box[1], 1)
+
+
+def img(img_path, url, shape, style=""):
     """The bare element."""
     width, height = shape
-    return f'<img src="{url}" alt="{label(img_path)}" width="{width}" height="{height}" loading="lazy" decoding="async">'
+    placed = f' style="{style}"' if style else ""
+    return f'<img src="{url}" alt="{label(img_path)}" width="{width}" height="{height}" loading="lazy" decoding="async"{placed}>'
 
 
 def common_aspect(shapes):
@@ -80,25 +112,47 @@ def common_aspect(shapes):
     return min(max(aspect, 0.5), 2)
 
 
-def heading(title, figures=(), notes=(), links=()):
-    """The head of a page: title, notes, links to other pages as (text, URL), figures as (name, value)."""
-    strip = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
+def heading(title, figures=(), notes=(), links=(), labels=()):
+    """The head of a page: title, notes, links to other pages as (text, URL), figures as (name, value).
+
+    labels: where several are compared, their names; figures then have a value for each, and make a table.
+    """
     others = " ".join(f'<a href="{escape(url)}">{escape(text)}</a>' for text, url in links)
     lines = [
         "<header>",
         f"<h1>{escape(title)}</h1>",
         *(f'<p class="note">{escape(note)}</p>' for note in notes),
-        f'<nav class="links">{others}</nav>' if others else "",
-        f'<dl class="figures">{strip}</dl>' if strip else "",
+        f'<nav class="links" aria-label="other pages">{others}</nav>' if others else "",
+        (_table(figures, labels) if len(labels) > 1 else _strip(figures)) if figures else "",
         "</header>",
     ]
     return "\n".join(filter(None, lines))
 
 
+def _strip(figures):
+    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
+    return f'<dl class="figures">{shown}</dl>'
+
+
+def _table(figures, labels):
+    heads = "".join(f'<th scope="col">{side(k, text)}</th>' for k, text in enumerate(labels, 1))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(value)}</td>" for value in values)}</tr>'
+        for name, *values in figures
+    )
+    return f'<table class="figures"><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def side(number, label):
+    """The name of one of several results, with its number on its colour."""
+    badge = f'<span class="badge c{(number - 1) % COLOURS + 1}" aria-hidden="true">{number}</span>'
+    return f'<span class="side-name">{badge} <bdi>{escape(label)}</bdi></span>'
+
+
 def number(value):
     """Two decimals, with a real minus sign, and none before zero.
 
-    >>> number(-0.001), number(1.005e3)
-    ('0.00', '1005.00')
+    >>> number(-0.001), number(1.005e3), number("-inf")
+    ('0.00', '1005.00', '\N{MINUS SIGN}\N{INFINITY}')
     """
-    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}").replace("inf", "\N{INFINITY}")

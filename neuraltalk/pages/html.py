@@ -1,5 +1,7 @@
 """The frame that all pages share: one self-contained HTML file, style and script inside, nothing fetched from anywhere."""
 
+import base64
+import hashlib
 import html
 import os
 import pathlib
@@ -38,18 +40,24 @@ def page(title, body, scripts=(), images="data:", style="", connect="'none'"):
     style    CSS of this page alone, behind everyone's
     connect  what its scripts may fetch, as a Content-Security-Policy has it: by default nothing
 
-    The policy forbids everything else, so that no text in a page could ever load or send anything.
+    The policy forbids everything else, and names its scripts by their hashes: no text in a page could ever load, send or run
+    anything.
     """
     style = (HERE / "style.css").read_text(encoding="utf-8") + style
-    policy = (
-        f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-        f"connect-src {connect}; base-uri 'none'"
-    )
-    code = "".join(f"<script>\n{(HERE / script).read_text(encoding='utf-8')}</script>\n" for script in scripts)
+    codes = ["\n" + (HERE / script).read_text(encoding="utf-8") for script in scripts]
+    allowed = " ".join(map(_hash, codes)) or "'none'"
+    policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n{code}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n"
+        "<noscript><style>.toolbar { display: none; }</style></noscript>\n"
+        f"</head>\n<body>\n{body}\n{''.join(f'<script>{code}</script>' for code in codes)}\n</body>\n</html>\n"
     )
+
+
+def _hash(code):
+    """How a Content-Security-Policy names a script within the page."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"

@@ -14,6 +14,7 @@ import pathlib
 from neuraltalk.pages import frames
 from neuraltalk.pages.alignment import badge, box_numbers, stage
 from neuraltalk.pages.html import escape, page
+from neuraltalk.pages.toolbar import card_data, toolbar
 
 
 def regions_page(
@@ -34,23 +35,13 @@ def regions_page(
     ]
     body = [
         frames.heading(title, figures, notes),
-        _toolbar(len(entries)),
+        toolbar(len(entries), [("surest first", "least sure first")]),
         f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
         *cards,
         "</main>",
         '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
-
-
-def _toolbar(count):
-    return (
-        '<form class="toolbar" role="search" onsubmit="return false">'
-        '<label>Find <input id="find" type="search" placeholder="words or a file name" autocomplete="off"></label>'
-        '<label>Order <select id="order"><option value="given">as given</option><option value="best">surest first</option>'
-        '<option value="worst">least sure first</option></select></label>'
-        f'<output id="count" aria-live="polite">{count} picture{"" if count == 1 else "s"}</output></form>'
-    )
 
 
 def _card(number, entry, url, shape, aspect):
@@ -60,22 +51,18 @@ def _card(number, entry, url, shape, aspect):
     numbers = box_numbers(words)
     boxes = [[0, 0, width, height], *(region["box"] for region in regions)]
     staged = stage({"img_path": entry["img_path"], "boxes": boxes, "words": words}, url, shape, aspect, numbers)
-    name = frames.base_name(entry["img_path"])
     lines = "".join(_line(k + 1, numbers, region) for k, region in enumerate(regions))
     text = " ".join(region["text"] for region in regions)
     surest = max((region["confidence"] for region in regions), default=0)
     return (
-        f'<article class="card" data-number="{number}" data-value="{surest:.6f}" '
-        f'data-find="{escape(text)} {escape(name)}">{staged}<ul class="caption">{lines}</ul>'
-        f'<p class="facts"><span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span></p></article>'
+        f'<article class="card" aria-label="{frames.label(entry["img_path"])}" {card_data(number, [[surest]])} '
+        f'data-find="{escape(text)} {escape(frames.base_name(entry["img_path"]))}">{staged}<ul class="caption">{lines}</ul>'
+        f'<p class="facts">{frames.name(entry["img_path"])}</p></article>'
     )
 
 
 def _line(k, numbers, region):
     """One sentence with its box's number."""
-    verdict = region.get("verdict")
-    mark = {"true": ("true", "✓ true"), "false": ("false", "✗ false")}.get(verdict, ("odd", verdict))
     sure = f'<span class="logprob" title="mean probability of its words">{frames.number(region["confidence"])}</span>'
-    truth = f' <span class="verdict {mark[0]}">{escape(mark[1])}</span>' if verdict else ""
     text = escape(region["text"]) or "<em>(no words)</em>"
-    return f"<li>{badge(k, numbers)} <bdi>{text}</bdi> {sure}{truth}</li>"
+    return f"<li>{badge(k, numbers)} <bdi>{text}</bdi> {sure} {frames.verdict(region.get('verdict'))}</li>"

@@ -97,14 +97,13 @@ def _picture(k, images, sentences, scores, owner, found, more):
         for n in best(scores)
     )
     place = rank(scores, owner == k)
-    name = frames.base_name(img_path)
     facts = [
         f"<span>own sentence first at rank {place:,}</span>" if place else "",
         f'<a href="{escape(more[1].format(imgid=imgid))}">{escape(more[0])}</a>' if more else "",
-        f'<span class="name" dir="auto" title="{escape(name)}">{escape(name)}</span>',
+        frames.name(img_path),
     ]
     return (
-        f'<article class="card" id="p{imgid}" tabindex="-1">{frames.image(img_path, url, shape)}'
+        f'<article class="card" id="p{imgid}" tabindex="-1" aria-label="{frames.label(img_path)}">{frames.image(img_path, url, shape)}'
         f'<ol class="answers">{listed}</ol><p class="facts">{"".join(facts)}</p></article>'
     )
 
