@@ -8,9 +8,6 @@ A reader is a function of a path and the wanted `shapes` that returns a Found. I
 before it reads the numbers, so that no file can ask for more memory than the network has.
 """
 
-import struct
-import zipfile
-import zlib
 from typing import NamedTuple
 
 from neuraltalk.errors import UserError
@@ -28,22 +25,6 @@ CAFFE_INPUT = ((123.68, 116.779, 103.939), (1.0, 1.0, 1.0))  # the original netw
 TORCH_INPUT = (  # torchvision's, trained anew: pixels in 0..1, mean and deviation of ImageNet
     tuple(255 * mean for mean in (0.485, 0.456, 0.406)),
     tuple(1 / (255 * deviation) for deviation in (0.229, 0.224, 0.225)),
-)
-
-# What NumPy, zipfile, h5py, scipy and our own parsers raise on damaged files
-DAMAGED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    SyntaxError,
-    RuntimeError,
-    MemoryError,
-    EOFError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
 )
 
 
@@ -97,12 +78,6 @@ def check_shape(path, name, shape, expected):
 def by(shape):
     """A shape for people: 64 x 3 x 3 x 3."""
     return " x ".join(map(str, shape)) or "a single number"
-
-
-def damaged(path, fault=None):
-    """The error for a file whose inside makes no sense."""
-    detail = " ".join(str(fault or "").split())[:120]
-    return UserError(f"{path}: damaged or cut short{f' ({detail})' if detail else ''}; fetch the file again")
 
 
 # From the other arrangements to ours. TensorFlow and MATLAB keep kernels as (KH, KW, I, O), and pool5's numbers with the

@@ -10,6 +10,8 @@ import zipfile
 
 import numpy as np
 
+from neuraltalk.formats.damage import DAMAGED, damaged
+from neuraltalk.formats.npy import npy_header
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.layout import Found
 
@@ -23,7 +25,7 @@ def read(path, shapes):
             there = {name[:-4] for name in archive.namelist() if name.endswith(".npy")}
             chosen = layout.choose(path, shapes, lambda name: {f"{name}_W", f"{name}_b"} <= there)
             with archive.open("conv1_1_W.npy") as file:
-                tensorflow = _header(file)[0][:2] == (3, 3)
+                tensorflow = npy_header(file)[0][:2] == (3, 3)
             layers = {}
             for name, shape in chosen.items():
                 expected = layout.file_shape(shape) if tensorflow else shape
@@ -39,15 +41,15 @@ def read(path, shapes):
                 mean, scale = _array(path, archive, "mean", (3,)), _array(path, archive, "scale", (3,))
             classes = tuple(map(str, _text(path, archive, "classes").tolist())) if "classes" in there else ()
             source = str(_text(path, archive, "source")) if "source" in there else "VGG-16 (.npz)"
-    except layout.DAMAGED as fault:
-        raise layout.damaged(path, fault) from None
+    except DAMAGED as fault:
+        raise damaged(path, fault) from None
     return Found(layers, mean, scale, classes, source)
 
 
 def _array(path, archive, name, shape):
     """An array of numbers, which must have this shape, as float32."""
     with archive.open(f"{name}.npy") as file:
-        there, fortran, dtype = _header(file)
+        there, fortran, dtype = npy_header(file)
         layout.check_shape(path, name, there, shape)
         if dtype.kind != "f":
             raise ValueError(f"{name} holds no floating-point numbers")
@@ -58,18 +60,11 @@ def _array(path, archive, name, shape):
 def _text(path, archive, name):
     """An array of texts."""
     with archive.open(f"{name}.npy") as file:
-        shape, _, dtype = _header(file)
+        shape, _, dtype = npy_header(file)
         size = math.prod(shape) * dtype.itemsize
         if dtype.kind != "U" or len(shape) > 1 or size > MAX_TEXT:
             raise ValueError(f"{name} is no short list of texts")
         return np.frombuffer(_content(file, size), dtype).reshape(shape)
-
-
-def _header(file):
-    """Read a .npy's header -> shape, whether in Fortran's order, dtype."""
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read_header(file)
 
 
 def _content(file, size):
