@@ -10,6 +10,7 @@ COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
