@@ -92,7 +92,7 @@ def top_words(scores, log_probability, word):
 
 @numba.njit(cache=True)
 def potts_labels(unary, regions, order, starts, stay, switch, message, labels):
-    """Twin of `phrase_mrf.potts_labels`, 100 times as fast at 20 regions."""
+    """Twin of `phrase_mrf.potts_labels`, 200 times as fast at 20 regions."""
     for k in range(len(regions)):
         R = regions[k]
         first = starts[k]

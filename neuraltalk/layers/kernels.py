@@ -52,7 +52,7 @@ def _exponential_float32(x):
 
 @njit(**JIT)
 def softmax_rows(scores, b, targets, scale, log_likelihood, db):
-    """Twin of `softmax.softmax_rows`. Works in place: with a second array LLVM would have to assume an overlap."""
+    """Twin of `softmax.softmax_rows`, 3 times as fast. Works in place: with a second array LLVM would have to assume an overlap."""
     M, V = scores.shape
     for m in range(M):
         largest = scores.dtype.type(-np.inf)
@@ -75,7 +75,7 @@ def softmax_rows(scores, b, targets, scale, log_likelihood, db):
 
 @njit(**JIT)
 def scatter_add(dx, words, dW):
-    """Twin of `embedding.scatter_add`."""
+    """Twin of `embedding.scatter_add`, 13 times as fast."""
     M, E = dx.shape
     for m in range(M):
         for e in range(E):
@@ -84,7 +84,7 @@ def scatter_add(dx, words, dW):
 
 @njit(**JIT)
 def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
-    """Twin of `lstm.lstm_gates_forward`; tanh(x) is 1 - 2 / (e^2x + 1), absolute error below 3e-7 in float32."""
+    """Twin of `lstm.lstm_gates_forward`, 1.2 times as fast; tanh(x) is 1 - 2 / (e^2x + 1), absolute error below 3e-7 in float32."""
     n, H = c.shape
     one = gates.dtype.type(1)
     two = gates.dtype.type(2)
@@ -105,7 +105,7 @@ def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
 
 @njit(**JIT)
 def lstm_gates_backward(dh, gates, c, c_previous, tanh_c, dc, dgates):
-    """Twin of `lstm.lstm_gates_backward`."""
+    """Twin of `lstm.lstm_gates_backward`, twice as fast."""
     n, H = c.shape
     one = gates.dtype.type(1)
     two = gates.dtype.type(2)
@@ -161,7 +161,7 @@ def positive_sums(products, offsets, sums):
 
 @njit(**JIT)
 def group(keys, starts, order):
-    """Twin of `alignment_score.group`: a counting sort, 20 times as fast."""
+    """Twin of `alignment_score.group`: a counting sort, 40 times as fast."""
     for b in range(len(starts)):
         starts[b] = 0
     for p in range(len(keys)):
@@ -178,7 +178,7 @@ def group(keys, starts, order):
 
 @njit(**JIT)
 def weighted_row_sums(starts, rows, weights, source, sums):
-    """Twin of `alignment_score.weighted_row_sums`, 3 to 10 times as fast. Four rows at a time: the sum is read and written less."""
+    """Twin of `alignment_score.weighted_row_sums`, 4 times as fast. Four rows at a time: the sum is read and written less."""
     n, h = sums.shape
     for i in range(n):
         for j in range(h):
@@ -200,7 +200,7 @@ def weighted_row_sums(starts, rows, weights, source, sums):
 
 @njit(**JIT)
 def decay(w, strength, dw, squares):
-    """Twin of `weight_decay.decay`, 11 times as fast: one pass, and no second array of the weights' size."""
+    """Twin of `weight_decay.decay`, 7 times as fast: one pass, and no second array of the weights' size."""
     total = 0.0
     for k in range(w.size):
         dw[k] += strength * w[k]
