@@ -46,7 +46,10 @@ def page(title, body, scripts=(), images="data:", style="", connect="'none'"):
     style = (HERE / "style.css").read_text(encoding="utf-8") + style
     codes = ["\n" + (HERE / script).read_text(encoding="utf-8") for script in scripts]
     allowed = " ".join(map(_hash, codes)) or "'none'"
-    policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src {allowed}; connect-src {connect}; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
