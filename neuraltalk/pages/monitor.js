@@ -5,6 +5,7 @@
   const PERIOD = 3000; // milliseconds between two looks at the server
   const STATES = { training: "in training", finished: "finished", interrupted: "interrupted", stopped: "stopped", silent: "silent", ended: "ended" };
   const NAMES_OF_FILES = new Set(["fappend", "checkpoint_output_directory", "worker_status_output_directory"]); // options that change nothing
+  const NAMES = { val: "validation", train: "training" };
   const MOST_ROWS = 2000; // of the table of all points
   const carrier = $("data"), slots = new Map(), off = new Set(), rows = new Map();
   let data = JSON.parse(carrier.textContent), order = { by: "began", down: false }, columns = null;
@@ -81,11 +82,13 @@
     const runs = shown(), view = { log: $("scale").value === "log", close: $("close").checked };
     for (const { about, chart } of charts) {
       const curves = [];
-      const kinds = about.curves.filter((which) => which === "val" || $("training").checked);
+      const kinds = about.curves.filter((which, k) => k === 0 || $("training").checked);
       for (const which of [...kinds].reverse()) // validation comes on top
         for (const run of runs)
           if (run.kind === about.kind && run[which][0].length)
-            curves.push({ run: run.name, slot: slots.get(run.name), solid: which === "val", points: points(run[which], about.factor), label: which === "val" ? "validation" : "training" });
+            curves.push({
+              run: run.name, slot: slots.get(run.name), solid: which === about.curves[0], points: points(run[which], about.factor), label: NAMES[which],
+            });
       chart.element.hidden = !curves.length;
       chart.draw(curves, view);
     }
@@ -123,16 +126,19 @@
 
   // ---- the table
 
+  function stateText(run) {
+    if (run.state === "silent") return `silent since ${moment(run.heard)}`;
+    return run.state === "training" && run.left !== null ? `${duration(run.left)} left` : STATES[run.state];
+  }
+
   const FIXED = {
     run: { value: (run) => run.name },
-    state: { value: (run) => Object.keys(STATES).indexOf(run.state), text: (run) => (run.state === "silent" ? `silent since ${moment(run.heard)}` : STATES[run.state]) },
+    state: { value: (run) => Object.keys(STATES).indexOf(run.state), text: stateText },
     epoch: { value: (run) => run.epochs[0], text: (run) => (run.epochs[0] === null ? "" : `${Number(run.epochs[0].toFixed(2))}${run.epochs[1] === null ? "" : ` of ${run.epochs[1]}`}`) },
     best: { value: (run) => run.best && run.best[1], text: (run) => (run.best ? `${figure(run, run.best[1])} at ${Number(run.best[0].toFixed(2))}` : "") },
     validation: { value: (run) => last(run.val), text: (run) => figure(run, last(run.val)) },
     training: { value: (run) => last(run.train), text: (run) => (run.train[1].length ? last(run.train).toFixed(2) : "") },
     "sentences/s": { value: (run) => run.speed, text: (run) => (run.speed === null ? "" : run.speed.toFixed(run.speed < 10 ? 1 : 0)) },
-    left: { value: (run) => (run.state === "training" ? run.left : null), text: (run) => (run.state === "training" && run.left !== null ? duration(run.left) : "") },
-    "last entry": { value: (run) => run.heard, text: (run) => moment(run.heard) },
   };
 
   const missing = (value) => value === undefined || value === null || value === "";
@@ -152,7 +158,7 @@
   }
 
   const table = make("table"), head = make("thead"), body = make("tbody");
-  table.append(make("caption", "Click a name to show or hide its curves; click a heading to order by it."), head, body);
+  table.append(head, body);
   $("table").append(table);
 
   function heading(names) {
@@ -190,7 +196,7 @@
     const { line, box } = rows.get(run.name);
     box.checked = !off.has(run.name);
     line.className = `${run.state}${off.has(run.name) ? " off" : ""}`;
-    line.title = run.checkpoint ? `best checkpoint: ${run.checkpoint}` : "";
+    line.title = `last entry ${moment(run.heard)}${run.checkpoint ? `; best checkpoint ${run.checkpoint}` : ""}`;
     columns.slice(1).forEach((name, k) => {
       const cell = line.children[k + 1], text = column(name).text(run);
       if (cell.textContent !== text) cell.textContent = text;
@@ -212,7 +218,7 @@
       const own = button.dataset.column === order.by;
       button.parentElement.setAttribute("aria-sort", !own ? "none" : order.down ? "descending" : "ascending");
     }
-    table.hidden = !data.runs.length;
+    $("hint").hidden = $("table").hidden = !data.runs.length;
   }
 
   // ---- all points as a table, made when it is opened
@@ -222,7 +228,8 @@
     for (const run of shown())
       for (const which of ["val", "train"]) {
         if (run[which][2] > run[which][0].length) cut.push(run.name);
-        run[which][0].forEach((epoch, k) => lines.push([run.name, which === "val" ? "validation" : "training", Number(epoch.toFixed(3)), which === "val" ? figure(run, run.val[1][k]) : run.train[1][k].toFixed(2)]));
+        const format = which === "val" ? (value) => figure(run, value) : (value) => value.toFixed(2);
+        run[which][0].forEach((epoch, k) => lines.push([run.name, NAMES[which], Number(epoch.toFixed(3)), format(run[which][1][k])]));
       }
     const all = make("table"), top = make("tr"), notes = [];
     if (lines.length > MOST_ROWS) notes.push(`the first ${MOST_ROWS} of ${lines.length} points: hide some runs to see those of others`);
@@ -262,6 +269,7 @@
   }
 
   let waiting = 0;
+  $("toolbar").addEventListener("submit", (event) => event.preventDefault());
   $("find").addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(update); });
   for (const id of ["dataset", "scale", "training", "close"]) $(id).addEventListener("change", update);
   $("all").addEventListener("click", () => choose(() => true));

@@ -53,6 +53,7 @@ def monitor_page(data, place, live=None, written=""):
         "<main>",
         '<div class="charts" id="charts"></div>',
         '<p class="nothing" id="nothing" hidden></p>',
+        '<p class="hint" id="hint">Click a name to show or hide its curves, a heading to order by it.</p>',
         '<section class="wide-table" id="table" role="region" aria-label="Runs, a table" tabindex="0"></section>',
         '<details class="points" id="points"><summary>The curves shown, as a table</summary><div></div></details>',
         "</main>",
@@ -67,7 +68,7 @@ def monitor_page(data, place, live=None, written=""):
     )
 
 
-_TOOLBAR = """<form class="toolbar" role="search" onsubmit="return false">
+_TOOLBAR = """<form class="toolbar" id="toolbar" role="search" aria-label="the runs of this page">
 <label>Find <input id="find" type="search" placeholder="a name, an option's value" autocomplete="off"></label>
 <label id="dataset-label" hidden>Data <select id="dataset"></select></label>
 <label>Scale <select id="scale"><option value="log">logarithmic</option><option value="linear">linear</option></select></label>
