@@ -189,6 +189,8 @@ class Watcher:
         self.timer.start()
         if trainer.best is not None:
             self.status.content["checkpoint"] = str(trainer.best_file)
+        if trainer.it > 0:
+            self._resume_status(trainer)
 
     def stepped(self, trainer, step):
         if self.last_step is None:
@@ -206,6 +208,8 @@ class Watcher:
         self.progress.update(
             trainer.it, f"epoch {trainer.epoch:.2f}, validating {100 * done // total} %", amount=trainer.sentences
         )
+        if self.last_step and self.status.due():  # a sign of life
+            self._add_status(trainer)
 
     def evaluated(self, trainer, entry, improved):
         saved = " (best so far, saved)" if improved else ""
@@ -215,7 +219,7 @@ class Watcher:
         self.progress.say(f"epoch {entry['epoch']:.2f}: {task.evaluation_text(trained, value)}{saved}")
         if improved:
             self.status.content["checkpoint"] = str(trainer.best_file)
-        self._add_status(trainer)
+        self._add_status(trainer, evaluated=True, improved=improved)
 
     def ended(self, trainer, state):
         if self.timer is not None:
@@ -223,19 +227,33 @@ class Watcher:
             self.progress.close()
         self.status.end(state)
 
-    def _add_status(self, trainer):
-        step = self.last_step
-        if step is not None:  # a resumed run can begin with an evaluation
-            self.status.add(
-                trainer.it,
-                trainer.schedule.all,
-                trainer.epoch,
-                self.options.max_epochs,
-                step.seconds,
-                step.figure,
-                trainer.tally.smooth,
-                trainer.val_figure,
-            )
+    def _resume_status(self, trainer):
+        """The history goes on where the run does."""
+        entries = [
+            {
+                "iter": [entry["it"], trainer.schedule.all],
+                "epoch": [entry["epoch"], self.options.max_epochs],
+                **{name: entry[name] for name in trainer.task.names},
+                "evaluated": True,
+            }
+            for entry in trainer.history
+        ]
+        self.status.resume(trainer.it, entries)
+
+    def _add_status(self, trainer, evaluated=False, improved=False):
+        step = self.last_step  # None: a resumed run can begin with an evaluation
+        self.status.add(
+            trainer.it,
+            trainer.schedule.all,
+            trainer.epoch,
+            self.options.max_epochs,
+            step and step.seconds,
+            step and step.figure,
+            trainer.tally.smooth,
+            trainer.val_figure,
+            evaluated,
+            improved,
+        )
 
 
 def conclude(trainer, ending, kind):
