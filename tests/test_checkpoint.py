@@ -10,7 +10,9 @@ import types
 
 import numpy as np
 import pytest
+from test_alignment_evaluation import make_aligner
 
+from neuraltalk.cli import share
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
@@ -235,3 +237,36 @@ def test_file_names(tmp_path):
     best.write_text("x")
     assert checkpoints.keep_previous(best) == tmp_path / "flickr8k_rnn_wide.previous.p"
     assert not best.exists()
+
+
+@pytest.mark.parametrize("kind", ["captioner", "alignment"])
+def test_a_copy_to_share_is_half_as_large_and_predicts_alike(tmp_path, capsys, kind):
+    path, copy = tmp_path / "a.p", tmp_path / "b" / "c.p"
+    if kind == "captioner":
+        save_checkpoint(path, make_content(training={"weights": np.ones((50, 50))}))
+    else:
+        make_aligner(path)
+    assert share.main([str(path), str(copy)]) == 0
+    assert "MB" in capsys.readouterr().out
+    whole, half = load_checkpoint(path), load_checkpoint(copy)
+    assert copy.stat().st_size < path.stat().st_size
+    assert (half.figure, half.params, half.vocabulary.words) == (whole.figure, whole.params, whole.vocabulary.words)
+    assert (half.extractor or {}).get("fingerprint") == (whole.extractor or {}).get("fingerprint")
+    assert half.training is None
+    for name, array in whole.model.items():
+        assert half.model[name].dtype == np.float32
+        np.testing.assert_allclose(half.model[name], array, rtol=1e-3, atol=1e-7)
+
+
+def test_a_copy_never_replaces_a_file_and_says_when_half_precision_is_not_enough(tmp_path, capsys):
+    path, copy = tmp_path / "a.p", tmp_path / "b.p"
+    content = make_content()
+    content["model"]["We"][0, 0] = 1e5
+    save_checkpoint(path, content)
+    assert share.main([str(path), str(copy)]) == 2
+    assert "'We' has weights beyond 65504" in capsys.readouterr().err
+    assert not copy.exists()
+    copy.write_text("mine")
+    assert share.main([str(path), str(copy)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert copy.read_text() == "mine"

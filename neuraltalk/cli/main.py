@@ -10,9 +10,11 @@ COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "page": ("neuraltalk.cli.page", "a page of the captions in any result_struct.json, or in several"),
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
+    "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 

@@ -186,6 +186,28 @@ def save_checkpoint(path, content):
         pickler.dump(plain)
 
 
+def half_precision(checkpoint):
+    """The content of a small copy for others: weights of 16 bits each, nothing to resume with. UserError if one is too large."""
+    largest = np.finfo(np.float16).max
+    for name, array in checkpoint.model.items():
+        if np.abs(array).max(initial=0) > largest:
+            raise UserError(f"{checkpoint.path}: model array {name!r} has weights beyond {largest:.0f}, too large for half precision")
+    vocabulary = checkpoint.vocabulary
+    return {
+        "it": checkpoint.it,
+        "epoch": checkpoint.epoch,
+        "model": {name: array.astype(np.float16) for name, array in checkpoint.model.items()},
+        "params": checkpoint.params,
+        "recall" if checkpoint.kind == "alignment" else "perplexity": checkpoint.figure,
+        "wordtoix": vocabulary.wordtoix,
+        "ixtoword": vocabulary.ixtoword,
+        "log_frequencies": vocabulary.log_frequencies,
+        "extractor": checkpoint.extractor,
+        "history": checkpoint.history,
+        "training": None,
+    }
+
+
 def _plain(value, where):
     """A copy of plain types only: NumPy scalars as numbers, arrays in C order; what unpickler.py reads back."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
