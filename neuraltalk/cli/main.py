@@ -12,6 +12,7 @@ COMMANDS = {
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
     "page": ("neuraltalk.cli.page", "a page of the captions in any result_struct.json, or in several"),
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
+    "plot": ("neuraltalk.cli.plot", "the curves of runs as a figure for a paper"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
