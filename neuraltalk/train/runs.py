@@ -156,7 +156,7 @@ def read_run(path):
         val=_rising((entry.epoch, entry.val) for entry in _evaluations(entries)),
         pace=_pace(entries),
         began=times[0] if times else None,
-        heard=times[-1] if times else datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc),
+        heard=times[-1] if times else datetime.datetime.fromtimestamp(facts.st_mtime).astimezone(),
         patience=min(max(SILENCE[0], 3 * max(gaps, default=0)), SILENCE[1]),
     )
 
