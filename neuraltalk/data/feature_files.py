@@ -19,12 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.formats import matlab5
+from neuraltalk.formats import hdf5, matlab5
 from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.npy import npy_header
 
 BLOCK_BYTES = 1 << 24  # decoded at a time
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 class Stored(NamedTuple):
@@ -45,12 +44,12 @@ def open_stored(path, variable="feats"):
     path = pathlib.Path(path)
     try:
         with open(path, "rb") as file:
-            start = file.read(520)
+            start = file.read(hdf5.START)
         if start.startswith(b"\x93NUMPY"):
             return _open_npy(path)
         if start.startswith(b"PK\3\4"):
             return _open_npz(path, variable)
-        if start.startswith(HDF5_MAGIC) or start[512:] == HDF5_MAGIC:
+        if hdf5.is_hdf5(start):
             return _open_hdf5(path, variable)
         if matlab5.is_matlab5(start):
             return _open_matlab5(path, variable)
@@ -196,7 +195,7 @@ def _hdf5_datasets(file, h5py):
     return {
         name: file[name]
         for name in list(file)[:1000]
-        if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)
+        if hdf5.has(file, name, h5py.Dataset)
     }
 
 

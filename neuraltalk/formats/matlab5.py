@@ -38,7 +38,7 @@ class Header(NamedTuple):
 
 def is_matlab5(start):
     """Whether a file that begins with `start` is one."""
-    return start[126:128] in (b"IM", b"MI")
+    return start[124:128] in (b"\0\1IM", b"\1\0MI")  # version 1; 7.3's files say 2
 
 
 def matrices(file, path):

@@ -19,7 +19,7 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.formats.damage import DAMAGED, damaged
-from neuraltalk.pickles.pickle_machine import Dialect, Name, StandIn, refuse_name
+from neuraltalk.pickles.pickle_machine import Dialect, Name, StandIn, as_text, refuse_name
 from neuraltalk.pickles.unpickler import CALLS, load_next
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.layout import Found
@@ -50,11 +50,6 @@ def read(path, shapes):
             return _layers(path, shapes, tensors, numbers)
         except DAMAGED as fault:
             raise damaged(path, fault) from None
-
-
-def is_torch_zip(names):
-    """Whether a zip with these members is one of PyTorch's."""
-    return any(name.count("/") == 1 and name.endswith("/data.pkl") for name in names)
 
 
 def _layers(path, shapes, tensors, numbers):
@@ -92,7 +87,7 @@ def _layers(path, shapes, tensors, numbers):
 
 def _open_zip(path, stack):
     archive = stack.enter_context(zipfile.ZipFile(path))
-    folder = next(name for name in archive.namelist() if is_torch_zip([name])).split("/")[0]
+    folder = next(name for name in archive.namelist() if name.endswith("/data.pkl")).rpartition("/")[0]
     if archive.getinfo(f"{folder}/data.pkl").file_size > MAX_PICKLE:
         raise ValueError("the pickle in it is too long")
     with contextlib.suppress(KeyError):
@@ -188,12 +183,13 @@ def _dialect(storages):
     """What may stand in the pickle of a dict of tensors. Fills `storages`, key -> _Storage."""
 
     def persistent(machine, reference):
-        if type(reference) is not tuple or len(reference) not in (5, 6) or reference[0] != "storage":
+        if type(reference) is not tuple or len(reference) not in (5, 6) or as_text(reference[0]) != "storage":
             raise ValueError("a reference to something other than numbers")
         _, kind, key, _, size = reference[:5]
         if type(kind) is not Name or kind.name not in _DTYPES:
             refuse_name(getattr(kind, "name", str(kind)))
-        if type(key) is not str or type(size) is not int or not 0 <= size <= MAX_STORAGE or reference[5:] not in ((), (None,)):
+        key = as_text(key)
+        if type(size) is not int or not 0 <= size <= MAX_STORAGE or reference[5:] not in ((), (None,)):
             raise ValueError("an impossible storage")
         storage = _Storage(key, np.dtype(_DTYPES[kind.name]), size)
         if storages.setdefault(key, storage) != storage:

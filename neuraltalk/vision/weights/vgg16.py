@@ -5,15 +5,22 @@ convolutions alone, which are enough for the conv5 features.
 """
 
 import hashlib
+import importlib
 import os
 import pathlib
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.formats.damage import DAMAGED, damaged
+from neuraltalk.formats.hdf5 import is_hdf5
+from neuraltalk.formats.matlab5 import is_matlab5
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.cache import cache_folder
+from neuraltalk.vision.weights.caffe_file import is_caffe
+from neuraltalk.vision.weights.torch_file import MAGIC as TORCH_MAGIC
 
 # Names under which find_weights looks into the cache folder: whole networks first
 FILES = (
@@ -95,11 +102,30 @@ def _reader(path):
             start = file.read(1 << 10)
     except OSError as fault:
         raise UserError(f"{path}: can't be read ({fault.strerror or fault})") from None
-    if start.startswith(b"PK\3\4"):
-        from neuraltalk.vision.weights import numpy_file
+    module = _format(path, start)
+    if module is None:
+        raise UserError(f"{path}: no file of VGG-16's weights that is known here. {WHERE_FROM}")
+    return importlib.import_module(f"neuraltalk.vision.weights.{module}").read
 
-        return numpy_file.read
-    raise UserError(f"{path}: no file of VGG-16's weights that is known here. {WHERE_FROM}")
+
+def _format(path, start):
+    """The module that reads files that begin with `start`, or None."""
+    if start.startswith(b"PK\3\4"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
+        except DAMAGED as fault:
+            raise damaged(path, fault) from None
+        return "torch_file" if is_torch else "numpy_file"
+    if start.startswith(TORCH_MAGIC):
+        return "torch_file"
+    if is_matlab5(start) or (is_hdf5(start) and start.startswith(b"MATLAB")):
+        return "matconvnet_file"
+    if is_hdf5(start):
+        return "keras_file"
+    if start[:1] == b"\x80":
+        return "lpips_file"
+    return "caffe_file" if is_caffe(start) else None
 
 
 def find_weights(path=None):
