@@ -30,7 +30,7 @@ WIDTHS = {"column": 3.4, "page": 7.0}  # inches: of one column, of a page with t
 MOST = 12  # runs that a figure can tell apart
 DASHES = ("-", (0, (5, 2)), (0, (3, 1.5, 1, 1.5)), (0, (1.5, 1.5)))
 MARKS = "osD^vPX*<>pH"
-LABELS = {  # kind -> (which curve, factor, label of its axis) for each panel; the first shows training, too, where it has the same figure
+LABELS = {  # kind -> (which curve, factor, label of its axis) for each panel
     "captioner": [(("val", "train"), 1, "perplexity")],
     "alignment": [(("val",), 100, "mean R@10 (%)"), (("train",), 1, "ranking cost in training")],
 }
@@ -185,6 +185,8 @@ def draw(runs, suffix, options):
         figure = Figure(figsize=(width, height), layout="constrained")
         for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
             draw_panel(axes, runs, *panel, options.scale)
+        if len(runs) > 1:  # in the last panel: its upper right is free, costs and perplexities fall
+            add_legend(axes, [name for name, _ in runs])
         file = io.BytesIO()
         figure.savefig(file, format=suffix[1:], dpi=options.dpi, metadata=METADATA[suffix])
     return file.getvalue()
@@ -193,26 +195,29 @@ def draw(runs, suffix, options):
 def draw_panel(axes, runs, curves, factor, label, scale):
     """One figure over epochs. curves: "val" and "train", the first with marks."""
     from matplotlib import colormaps
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    handles = []
     for k, (_, run) in enumerate(runs):
         style = {"color": colormaps["cividis"](0.75 * k / max(len(runs) - 1, 1)), "linestyle": DASHES[k % len(DASHES)]}
         for which in curves:
             points = getattr(run, which)
             mark = {"marker": MARKS[k], "markevery": max(len(points) // 12, 1)} if which == curves[0] else {"alpha": 0.45, "linewidth": 0.8}
-            [line] = axes.plot([x for x, _ in points], [factor * y for _, y in points], **style, **mark)
-            handles += [line] if which == curves[0] else []
+            axes.plot([x for x, _ in points], [factor * y for _, y in points], **style, **mark)
     axes.set_xlabel("epoch" if len(curves) < 2 else "epoch (with marks: validation, without: training)")
     axes.set_ylabel(label)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10), integer=True))
     if scale == "log" and factor == 1:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", linewidth=0.3, alpha=0.6)
-    if len(runs) > 1:
-        legend = axes.legend(handles, ["run"] * len(runs), frameon=False, ncols=1 + (len(runs) > 6))
-        for text, (name, _) in zip(legend.get_texts(), runs):
-            text.set_text(name)  # afterwards: a legend leaves out what begins with an underscore
+
+
+def add_legend(axes, names):
+    """One line for each run: those of the panel that carry marks, in the runs' order."""
+    handles = [line for line in axes.get_lines() if line.get_marker() != "None"]
+    legend = axes.legend(handles, ["run"] * len(names), frameon=False, ncols=1 + (len(names) > 6))
+    for text, name in zip(legend.get_texts(), names):
+        text.set_text(name)  # afterwards: a legend leaves out what begins with an underscore

@@ -141,7 +141,8 @@ def read_run(path):
     if history and not entries:
         raise UserError(f'{path}: not a status file: its "history" has no entry with "epoch" or "iter"')
     times = [entry.time for entry in entries if entry.time]
-    gaps = [(after - before).total_seconds() for before, after in zip(times[-RECENT:], times[-RECENT + 1 :])]
+    recent = times[-RECENT:]
+    gaps = [(after - before).total_seconds() for before, after in zip(recent, recent[1:])]
     last = entries[-1] if entries else _Entry(None, None, None, None, None, None, None, None, None)
     state, checkpoint = content.get("state"), content.get("checkpoint")
     return Run(
