@@ -26,9 +26,8 @@
   list.addEventListener("focusout", (event) => event.relatedTarget || light(null));
   list.addEventListener("click", (event) => light(part(event)));
 
-  // One stop of the tab key for each sentence; within it, arrows.
+  // A sentence is one stop of the tab key; within it, arrows.
   const words = (card) => [...card.querySelectorAll("button.word")];
-  for (const card of list.children) words(card).forEach((word, k) => (word.tabIndex = k ? -1 : 0));
   list.addEventListener("keydown", (event) => {
     if (event.key === "Escape") light(null);
     if (!event.target.matches("button.word") || event.altKey || event.ctrlKey || event.metaKey) return;

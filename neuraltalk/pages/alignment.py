@@ -18,8 +18,8 @@ import itertools
 import pathlib
 
 from neuraltalk.pages import frames
+from neuraltalk.pages.cards import Card, card_list, toolbar
 from neuraltalk.pages.html import escape, page
-from neuraltalk.pages.toolbar import card_data, toolbar
 
 WEAKEST, STRONGEST = 6, 40  # percent of its colour behind a word of the lowest and the highest score
 ALL_BOXES = '<label><input id="all-boxes" type="checkbox"> all boxes</label>'
@@ -45,27 +45,22 @@ def alignment_page(
     aspect = frames.common_aspect(shapes)
     most = max((word["score"] for entry in entries for word in entry["words"] if word["score"]), default=0)
     cards = [
-        _card(number, entry, shown[0][0] if shown else None, shape, aspect, most, more)
-        for number, (entry, shown, shape) in enumerate(zip(entries, found, shapes))
+        _card(entry, shown[0][0] if shown else None, shape, aspect, most, more)
+        for entry, shown, shape in zip(entries, found, shapes)
     ]
     body = [
         frames.heading(title, figures, notes, links),
         toolbar(len(entries), [("highest score first", "lowest score first")], more=ALL_BOXES),
-        f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
-        *cards,
-        "</main>",
-        '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
+        card_list(cards, aspect, wide=True),
     ]
     return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
 
 
-def _card(number, entry, url, shape, aspect, most, more):
+def _card(entry, url, shape, aspect, most, more):
     """One picture, its boxes and its sentence."""
     words = entry["words"]
     numbers = box_numbers(words)
     phrases = [(region, list(run)) for region, run in itertools.groupby(words, key=lambda word: word["region"])]
-    name = frames.base_name(entry["img_path"])
-    text = " ".join(word["text"] for word in words)
     facts = [
         f'<span class="logprob" title="of the picture and the sentence">score {frames.number(entry["score"])}</span>',
         f'<a href="{escape(more[1].format(imgid=entry["imgid"]))}">{escape(more[0])}</a>' if more else "",
@@ -79,14 +74,16 @@ def _card(number, entry, url, shape, aspect, most, more):
     )
     count = sum(region is not None for region, _ in phrases)
     details = f"<details><summary>Phrases ({count})</summary><ul>{listed}</ul></details>" if count else ""
-    sentence = "".join(_phrase(region, run, numbers, most) for region, run in phrases) or "<em>(no words)</em>"
-    return (
-        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" aria-label="{frames.label(entry["img_path"])}" '
-        f'{card_data(number, [[entry["score"]]])} data-find="{escape(text)} {escape(name)}">'
+    lead = next((k for k, (region, _) in enumerate(phrases) if region is not None), None)
+    said = "".join(_phrase(region, run, numbers, most, k == lead) for k, (region, run) in enumerate(phrases))
+    html = (
+        f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" aria-label="{frames.label(entry["img_path"])}">'
         f"{stage(entry, url, shape, aspect, numbers)}"
-        f'<p class="caption words" dir="auto">{sentence}</p>'
+        f'<p class="caption words" dir="auto">{said or "<em>(no words)</em>"}</p>'
         f'<p class="facts">{"".join(facts)}</p>{details}</article>'
     )
+    text = " ".join(word["text"] for word in words)
+    return Card(html, f"{text} {frames.base_name(entry['img_path'])}", [[entry["score"]]])
 
 
 def box_numbers(words):
@@ -144,8 +141,11 @@ def stage(entry, url, shape, aspect, numbers):
     )
 
 
-def _phrase(region, run, numbers, most):
-    """Neighbouring words with one box: each a button that tells its box and its score."""
+def _phrase(region, run, numbers, most, leads):
+    """Neighbouring words with one box: each a button that tells its box and its score.
+
+    A sentence is one stop of the tab key, at its first word (`leads`: it's in this phrase); arrows go on from there.
+    """
     if region is None:
         return "".join(
             f'<span class="word unknown" title="not in the vocabulary"><bdi>{escape(word["text"])}</bdi></span> ' for word in run
@@ -159,8 +159,9 @@ def _phrase(region, run, numbers, most):
         tint = WEAKEST + (STRONGEST - WEAKEST) * (max(word["score"], 0) / most if most > 0 else 0)
         tag = f"<sup>{numbers[region] or 'all'}</sup>" if k == 0 else ""
         kind = f"word {_colour(region, numbers)}{' moved' if moved else ''}"
+        stop = "" if leads and k == 0 else ' tabindex="-1"'
         shown.append(
-            f'<button type="button" class="{kind}" data-region="{region}" style="--t:{tint:.0f}%" title="{about}" '
+            f'<button type="button"{stop} class="{kind}" data-region="{region}" style="--t:{tint:.0f}%" title="{about}" '
             f'aria-label="{text}, {about}">'
             f"<span>{tag}<bdi>{text}</bdi></span><small>{score}</small></button>"
         )

@@ -15,11 +15,12 @@ import math
 import pathlib
 
 from neuraltalk.pages import frames
+from neuraltalk.pages.cards import Card, card_list, toolbar
 from neuraltalk.pages.html import escape, page
-from neuraltalk.pages.toolbar import card_data, toolbar
 
 VERDICTS = ("true", "false", "not a sentence", "not a phrase")
 LOGPROB = "log p"  # the first measure; the others are the names of the scores
+MANY = 500  # pictures, beyond which embedded ones are made light
 PROBABLE = ("most probable first", "least probable first")
 
 
@@ -50,11 +51,12 @@ def captions_page(
     cards, shapes = [], []
     for number, row in enumerate(rows):
         img_path, box = row[0]["img_path"], row[0].get("box")
-        found = frames.source(pathlib.Path(picture_folder) / img_path, page_folder, pictures, 360, box=box)
+        path = pathlib.Path(picture_folder) / img_path
+        found = frames.source(path, page_folder, pictures, 360, box=box, many=len(rows) > MANY)
         (url,), shape = found or ((None,), None)
         crop = box if pictures == "linked" else None
         shapes += [frames.crop_size(box) if crop else shape] if shape else []
-        cards.append(_card(number, row, labels, measures, frames.image(img_path, url, shape, crop)))
+        cards.append(_card(row, labels, measures, frames.image(img_path, url, shape, crop)))
         if progress:
             progress(number + 1)
     known = {blob.get("verdict") for row in rows for blob in row}
@@ -66,15 +68,12 @@ def captions_page(
             labels,
             VERDICTS if known & set(VERDICTS) else (),
         ),
-        f'<main class="cards{" wide" if len(results) > 1 else ""}" id="cards" style="--aspect: {frames.common_aspect(shapes):.3f}">',
-        *cards,
-        "</main>",
-        '<p class="nothing" id="nothing" hidden>No picture has all this.</p>',
+        card_list(cards, frames.common_aspect(shapes), wide=len(results) > 1),
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
 
-def _card(number, row, labels, measures, image):
+def _card(row, labels, measures, image):
     """One picture with everything said about it; row: its blob in each result."""
     texts = [blob["candidate"]["text"] for blob in row]
     values = [[_value(blob, measure) for measure in measures] for blob in row]
@@ -90,9 +89,14 @@ def _card(number, row, labels, measures, image):
     else:
         said = f'<div class="sides">{"".join(map(_side, range(1, len(row) + 1), labels, row, [texts] * len(row)))}</div>'
         said += f'<p class="facts">{name}</p>{references}'
-    return (
-        f'<article class="card" aria-label="{frames.label(row[0]["img_path"])}" '
-        f"{card_data(number, values, verdicts, len(set(texts)) > 1)}>{image}{said}</article>"
+    found = [other["text"] for blob in row for other in [blob["candidate"], *blob.get("candidates", [])[1:]]]
+    return Card(
+        f'<article class="card" aria-label="{frames.label(row[0]["img_path"])}">{image}{said}</article>',
+        # References are left out: they would drown the models' words.
+        " ".join([*found, frames.base_name(row[0]["img_path"])]),
+        values,
+        verdicts,
+        len(set(texts)) > 1,
     )
 
 

@@ -1,17 +1,13 @@
-// Find, order and choose among the cards of a page. What each carries is told in toolbar.py.
+// Find, order and choose among the cards of a page. Where they come from is told in cards.py.
 "use strict";
 (() => {
+  const BATCH = 60; // cards to add at a time
   const $ = (id) => document.getElementById(id);
-  const list = $("cards"), find = $("find"), order = $("order"), side = $("side"), verdict = $("verdict"), count = $("count");
-  const cards = [...list.children].map((element) => ({
-    element,
-    number: Number(element.dataset.number),
-    values: JSON.parse(element.dataset.values),
-    verdicts: JSON.parse(element.dataset.verdicts || "[]"),
-    differ: "differ" in element.dataset,
-    // Sentences and file name; people's references are left out: they would drown the model's words.
-    text: plain(element.dataset.find || [...element.querySelectorAll(".caption, .name, ol li")].map((part) => part.textContent).join(" ")),
-  }));
+  const list = $("cards"), find = $("find"), order = $("order"), side = $("side"), verdict = $("verdict"), more = $("more");
+  const rest = list.querySelector("noscript"), first = [...list.querySelectorAll(":scope > .card")];
+  const lines = rest ? rest.textContent.trim().split("\n") : [];
+  const cards = JSON.parse($("known").textContent).map((known, number) => ({ ...known, text: plain(known.text), number, element: first[number] }));
+  let chosen = cards, shown = first.length; // the cards that fit, in their order, and how many of them are on the page
 
   function plain(text) {
     return text.normalize("NFC").toLowerCase();
@@ -19,57 +15,93 @@
 
   // A word is found by its beginning, "man" not in "woman"; in scripts that don't set words apart, anywhere.
   function finder(word) {
-    const start = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Arabic}\p{N}]/u.test(word);
-    return new RegExp((start ? "(?:^|[^\\p{L}\\p{N}\\p{M}])" : "") + word.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&").replace(/\\-/g, "\\x2d"), "u");
+    const apart = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Arabic}\p{N}]/u.test(word);
+    return new RegExp((apart ? "(?:^|[^\\p{L}\\p{N}\\p{M}])" : "") + word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "u");
   }
 
-  // One side of the card, or "0 1": how much the first is above the other.
+  function elementOf(card) {
+    if (!card.element) {
+      const template = document.createElement("template");
+      template.innerHTML = lines[card.number - first.length];
+      card.element = template.content.firstElementChild;
+    }
+    return card.element;
+  }
+
+  function add(count) {
+    list.append(...chosen.slice(shown, shown + count).map(elementOf));
+    shown = Math.min(shown + count, chosen.length);
+    more.hidden = shown === chosen.length;
+    more.textContent = `Show more (${shown.toLocaleString("en")} of ${chosen.length.toLocaleString("en")} are here)`;
+  }
+
+  // One side of the card, or two: how much the first is above the second.
   const sides = () => (side ? side.value.split(" ").map(Number) : [0]);
 
-  function filter() {
-    const words = plain(find.value).split(/\s+/).filter(Boolean).map(finder), wanted = verdict ? verdict.value : "", [mine] = sides();
-    let shown = 0;
-    for (const card of cards) {
-      const right = wanted === "" || (wanted === "differ" ? card.differ : card.verdicts[mine] === Number(wanted));
-      const visible = right && words.every((word) => word.test(card.text));
-      if (card.element.hidden === visible) card.element.hidden = !visible;
-      shown += visible;
-    }
-    const all = cards.length.toLocaleString("en"), pictures = cards.length === 1 ? "picture" : "pictures";
-    count.textContent = shown === cards.length ? `${all} ${pictures}` : `${shown.toLocaleString("en")} of ${all} ${pictures}`;
-    $("nothing").hidden = shown > 0;
+  function choose() {
+    const words = plain(find.value).split(/\s+/).filter(Boolean).map(finder), wanted = verdict ? verdict.value : "";
+    const fits = (card) => wanted === "" || (wanted === "differ" ? card.differ : card.verdicts[sides()[0]] === Number(wanted));
+    return cards.filter((card) => fits(card) && words.every((word) => word.test(card.text)));
   }
 
-  function sort() {
-    const [measure, way] = order.value.split(" "), [first, second] = sides(), sign = way === "up" ? 1 : -1;
-    const value = (card) => {
-      const own = card.values[first][measure], other = second === undefined ? 0 : card.values[second][measure];
-      return own == null || other == null ? null : own - other;
+  function sort(some) {
+    if (!order.value) return some;
+    const [measure, way] = order.value.split(" "), [one, other] = sides(), sign = way === "up" ? 1 : -1;
+    const value = ({ values }) => {
+      const pair = [values[one][measure], other === undefined ? 0 : values[other][measure]];
+      return pair.includes(null) ? null : pair[0] - pair[1];
     };
-    const keyed = cards.map((card) => ({ card, key: order.value ? value(card) : 0 }));
-    // What has no value comes last either way.
-    keyed.sort((a, b) => (a.key === null) - (b.key === null) || sign * (a.key - b.key) || a.card.number - b.card.number);
-    list.append(...keyed.map((entry) => entry.card.element));
+    const keyed = some.map((card) => ({ card, key: value(card) }));
+    keyed.sort((a, b) => (a.key === null) - (b.key === null) || sign * (a.key - b.key)); // the unknown come last either way
+    return keyed.map(({ card }) => card);
+  }
+
+  function update() {
+    chosen = sort(choose());
+    shown = 0;
+    list.replaceChildren();
+    add(BATCH);
+    const all = cards.length.toLocaleString("en"), pictures = cards.length === 1 ? "picture" : "pictures";
+    $("count").textContent = chosen.length === cards.length ? `${all} ${pictures}` : `${chosen.length.toLocaleString("en")} of ${all} ${pictures}`;
+    $("nothing").hidden = chosen.length > 0;
+  }
+
+  // A link to a card that isn't on the page yet brings it there.
+  function follow() {
+    const place = location.hash.length > 1 ? lines.findIndex((line) => line.includes(` id="${CSS.escape(location.hash.slice(1))}"`)) : -1;
+    const card = cards[place + first.length];
+    if (place < 0 || elementOf(card).isConnected) return;
+    add(chosen.indexOf(card) + 1 - shown);
+    if (card.element.isConnected) location.replace(location.hash); // once more, now that it is there
   }
 
   let pending = 0;
   find.addEventListener("input", () => {
     cancelAnimationFrame(pending);
-    pending = requestAnimationFrame(filter);
+    pending = requestAnimationFrame(update);
   });
-  order.addEventListener("change", sort);
-  if (verdict) verdict.addEventListener("change", filter);
-  if (side) side.addEventListener("change", () => (sort(), filter()));
+  for (const field of [order, side, verdict]) if (field) field.addEventListener("change", update);
   $("toolbar").addEventListener("submit", (event) => event.preventDefault());
+  more.addEventListener("click", () => {
+    const next = chosen[shown];
+    add(BATCH);
+    elementOf(next).tabIndex = -1; // the reader goes on at the first of those that came
+    next.element.focus({ preventScroll: true });
+  });
+  // Who scrolls needs no button.
+  new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && add(BATCH), { rootMargin: "1500px" }).observe(more);
+  addEventListener("beforeprint", () => add(cards.length));
+  addEventListener("hashchange", follow);
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input, select, textarea")) {
       event.preventDefault();
       find.focus();
     } else if (event.key === "Escape" && document.activeElement === find) {
       find.value = "";
-      filter();
+      update();
     }
   });
-  if (order.value) sort(); // the browser restores fields when a page is reloaded
-  filter();
+  add(0);
+  if (find.value || order.value || (verdict && verdict.value)) update(); // the browser restores fields when a page is reloaded
+  follow();
 })();

@@ -7,7 +7,7 @@ import statistics
 from neuraltalk.errors import UserError
 from neuraltalk.pages.html import escape, link
 from neuraltalk.pages.thumbnails import thumbnail
-from neuraltalk.vision.pictures import open_picture
+from neuraltalk.vision.pictures import open_picture, picture_size
 
 PICTURES = ("embedded", "linked", "none")
 COLOURS = 8  # in style.css: .c1 .. .c8, for boxes and for results side by side; .c0 is the whole picture
@@ -24,10 +24,11 @@ def image_policy(pictures):
     return "* data: blob:" if pictures == "linked" else "data:"
 
 
-def source(path, page_folder, pictures, *sizes, box=None):
+def source(path, page_folder, pictures, *sizes, box=None, many=False):
     """A picture as URLs, one for each of `sizes` (most pixels a side; the same file for all if it is linked).
 
-    box (xmin, ymin, xmax, ymax in pixels) cuts an embedded picture to a part of it.
+    box (xmin, ymin, xmax, ymax in pixels) cuts an embedded picture to a part of it. many: the page has so many pictures
+    that embedded ones should be light rather than crisp.
 
     Returns (URLs, (width, height) of the first), or None if the picture isn't there, can't be read or isn't wanted.
     URLs are safe inside quotes, in HTML and CSS.
@@ -35,20 +36,23 @@ def source(path, page_folder, pictures, *sizes, box=None):
     if pictures == "none" or not path.is_file():
         return None
     try:
+        if pictures == "linked":
+            return [_url(path, page_folder)] * len(sizes), picture_size(path)
         picture = open_picture(path)
     except UserError:
         return None
-    if pictures == "embedded":
-        if box is not None:
-            xmin, ymin, xmax, ymax = (round(number) for number in box)
-            picture = picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
-        copies = [thumbnail(picture, size) for size in sizes]
-        return [url for url, _, _ in copies], copies[0][1:]
+    if box is not None:
+        xmin, ymin, xmax, ymax = (round(number) for number in box)
+        picture = picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
+    copies = [thumbnail(picture, size * 2 // 3, quality=60) if many else thumbnail(picture, size) for size in sizes]
+    return [url for url, _, _ in copies], copies[0][1:]
+
+
+def _url(path, page_folder):
     try:
-        url = link(os.path.relpath(path, page_folder))
+        return link(os.path.relpath(path, page_folder))
     except ValueError:  # on another drive of Windows
-        url = path.resolve().as_uri()
-    return [url] * len(sizes), picture.size
+        return path.resolve().as_uri()
 
 
 def base_name(img_path):

@@ -13,8 +13,8 @@ import pathlib
 
 from neuraltalk.pages import frames
 from neuraltalk.pages.alignment import badge, box_numbers, stage
+from neuraltalk.pages.cards import Card, card_list, toolbar
 from neuraltalk.pages.html import escape, page
-from neuraltalk.pages.toolbar import card_data, toolbar
 
 
 def regions_page(
@@ -30,21 +30,18 @@ def regions_page(
     shapes = [shown[1] if shown else entry["size"] for shown, entry in zip(found, entries, strict=True)]
     aspect = frames.common_aspect(shapes)
     cards = [
-        _card(number, entry, shown[0][0] if shown else None, shape, aspect)
-        for number, (entry, shown, shape) in enumerate(zip(entries, found, shapes))
+        _card(entry, shown[0][0] if shown else None, shape, aspect)
+        for entry, shown, shape in zip(entries, found, shapes)
     ]
     body = [
         frames.heading(title, figures, notes),
         toolbar(len(entries), [("surest first", "least sure first")]),
-        f'<main class="cards wide" id="cards" style="--aspect: {aspect:.3f}">',
-        *cards,
-        "</main>",
-        '<p class="nothing" id="nothing" hidden>No sentence has these words.</p>',
+        card_list(cards, aspect, wide=True),
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
 
-def _card(number, entry, url, shape, aspect):
+def _card(entry, url, shape, aspect):
     """One picture, its boxes and their sentences."""
     regions, (width, height) = entry["regions"], entry["size"]
     words = [{"region": k + 1} for k in range(len(regions))]
@@ -54,11 +51,11 @@ def _card(number, entry, url, shape, aspect):
     lines = "".join(_line(k + 1, numbers, region) for k, region in enumerate(regions))
     text = " ".join(region["text"] for region in regions)
     surest = max((region["confidence"] for region in regions), default=0)
-    return (
-        f'<article class="card" aria-label="{frames.label(entry["img_path"])}" {card_data(number, [[surest]])} '
-        f'data-find="{escape(text)} {escape(frames.base_name(entry["img_path"]))}">{staged}<ul class="caption">{lines}</ul>'
+    html = (
+        f'<article class="card" aria-label="{frames.label(entry["img_path"])}">{staged}<ul class="caption">{lines}</ul>'
         f'<p class="facts">{frames.name(entry["img_path"])}</p></article>'
     )
+    return Card(html, f"{text} {frames.base_name(entry['img_path'])}", [[surest]])
 
 
 def _line(k, numbers, region):

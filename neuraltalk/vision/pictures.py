@@ -1,5 +1,6 @@
 """Pictures from files: any mode that Pillow can decode becomes 8-bit RGB as a person would see it."""
 
+import contextlib
 import pathlib
 import warnings
 
@@ -21,7 +22,38 @@ def open_picture(path):
     Raises UserError (one line) if the file is missing, isn't a picture, is damaged or cut short, or is so large that it
     is more likely an attack on memory than a picture (Pillow's limit, about 90 million pixels).
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    with _opened(path) as file:
+        file.load()
+        try:
+            image = ImageOps.exif_transpose(file)
+        except Exception:  # a damaged tag says nothing about the pixels: show them as they are stored
+            image = file.copy()
+        return to_rgb(image)
+
+
+def picture_size(path):
+    """(width, height) of the picture in the file `path`, as open_picture gives it, without decoding it.
+
+    Raises UserError as open_picture does, as far as the file's head tells.
+    """
+    with _opened(path) as file:
+        width, height = file.size
+        try:
+            turned = file.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        except Exception:  # a damaged tag, as above
+            turned = False
+        return (height, width) if turned else (width, height)
+
+
+ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 lie on their side
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The PIL file in `path`, for a block in which it's read; whatever is wrong with it becomes a UserError."""
+    from PIL import Image
 
     path = pathlib.Path(path)
     if not path.is_file():
@@ -31,12 +63,7 @@ def open_picture(path):
             warnings.simplefilter("ignore")  # decoders warn about odd metadata, which doesn't matter here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=readable_formats()) as file:
-                file.load()
-                try:
-                    image = ImageOps.exif_transpose(file)
-                except Exception:  # a damaged tag says nothing about the pixels: show them as they are stored
-                    image = file.copy()
-                return to_rgb(image)
+                yield file
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(
             f"{path}: more than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels; make the picture smaller"
