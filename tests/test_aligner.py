@@ -194,7 +194,7 @@ def test_the_start_is_neither_silent_nor_loud():
     assert 0.8 < np.linalg.norm(v, axis=1).mean() < 1.2 and 0.5 < np.linalg.norm(s, axis=1).mean() < 1.5
     assert 0.3 < (s > 0).mean() < 0.7
     loss = aligner.loss(batch, rng)
-    assert loss.violated > 0.8 and all(g.any() for g in loss.grads.values())
+    assert loss.violated > 0.7 and all(g.any() for g in loss.grads.values())
 
 
 def test_a_tiny_set_is_learned_by_heart():

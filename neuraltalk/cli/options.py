@@ -110,7 +110,7 @@ TABLE = {
         ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others"),
         ("--word_vectors", None, "FILE", "start from these, of word2vec or GloVe (text or binary), instead of random ones"),
         ("--train_word_vectors", (0, 1), None, "0: keep the word vectors as they start"),
-        ("--drop_prob_region", SHARE, "P", "probability of dropping each number of a region's vector"),
+        ("--drop_prob_region", SHARE, "P", "probability of dropping each number of a region's features"),
         ("--drop_prob_word", SHARE, "P", "probability of dropping each number of a word's vector"),
         ("--drop_prob_sentence", SHARE, "P", "probability of dropping each number that the last layer of words reads"),
     ],

@@ -1,7 +1,7 @@
 """The aligner: which words of a sentence belong to which region of an image (section 3.1 of the paper).
 
     f_i = CNN(box_i), or CNN(box_i) / |CNN(box_i)| - m                              --region_scaling
-    v_i = drop(f_i Wm + bm)                     the regions of an image             (eq 1)
+    v_i = drop(f_i) Wm + bm                     the regions of an image             (eq 1)
     x_t = drop(Ww[word_t])                      the words of a sentence             (eq 2)
     e_t = relu(x_t We + be)                                                         (eq 3)
     h_t = BRNN of e_1 .. e_n                    layers/brnn.py                      (eq 4-5)
@@ -127,8 +127,8 @@ class Aligner:
         K = len(lengths)
         score_forward, score_backward = WORD_SCORES[options.score]
 
-        v, region_cache = affine_forward(self.scaled(batch.regions), params["Wm"], params["bm"])   # (R, h) eq 1
-        v, v_mask = dropout_forward(v, options.drop_prob_region, rng)
+        f, _ = dropout_forward(self.scaled(batch.regions), options.drop_prob_region, rng)          # (R, D)
+        v, region_cache = affine_forward(f, params["Wm"], params["bm"])                            # (R, h) eq 1
         x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
         x, x_mask = dropout_forward(x, options.drop_prob_word, rng)
         e, encoder_cache = rectified_affine_forward(x, params["We"], params["be"])                 # (M, H) eq 3
@@ -148,7 +148,7 @@ class Aligner:
         dx, grads["We"], grads["be"] = rectified_affine_backward(de, encoder_cache, need_dx=train_words)
         if train_words:
             grads["Ww"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
-        _, grads["Wm"], grads["bm"] = affine_backward(dropout_backward(dv, v_mask), region_cache, need_dx=False)
+        _, grads["Wm"], grads["bm"] = affine_backward(dv, region_cache, need_dx=False)
 
         reg_cost = 0.0
         if options.regc:
