@@ -30,6 +30,16 @@ def pretrained_extractor(name, weights_file=None, resize="pillow"):
     return _kinds()[name].read(weights_file, resize)
 
 
+def features_and_regions(extractor, images, boxes):
+    """Features of N PIL images and of boxes in them, by one pass over the pixels where the extractor can do that.
+
+    boxes: of each image (R, 4) -> features (N, dimension), list of N arrays (R, region_dimension)
+    """
+    if hasattr(extractor, "features_and_regions"):
+        return extractor.features_and_regions(images, boxes)
+    return extractor.features(images), [extractor.regions(image, own) for image, own in zip(images, boxes, strict=True)]
+
+
 def extractor_from_state(state):
     """The extractor that `state` (what its `state()` returned) describes.
 

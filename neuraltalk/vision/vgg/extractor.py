@@ -147,6 +147,16 @@ class Conv5Extractor(VGGExtractor):
         [conv5_map] = self.network.forward(to_input(image, self.resize)[None], self.layer)
         return pool_boxes(conv5_map, boxes, image.size)
 
+    def features_and_regions(self, images, boxes):
+        """What features() and regions() give for N PIL images and the boxes (R, 4) of each, by one forward pass for both.
+
+        -> features (N, dimension), list of N arrays (R, region_dimension)
+        """
+        boxes = [check_boxes(own, image.size) for image, own in zip(images, boxes, strict=True)]
+        maps = self.network.forward(np.stack([to_input(image, self.resize) for image in images]), self.layer)
+        regions = [pool_boxes(conv5_map, own, image.size) for conv5_map, own, image in zip(maps, boxes, images)]
+        return self.from_activation(maps), regions
+
 
 class Fc7Extractor(VGGExtractor):
     """The last layer but one, which sees the whole picture."""
