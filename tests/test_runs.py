@@ -13,7 +13,7 @@ from neuraltalk.train.runs import RunFolders, read_run
 from neuraltalk.train.status import StatusFile, thinned
 
 NAMES = ("train_ppl2", "smooth_train_ppl2", "val_ppl2")
-NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone.utc)
+NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone(datetime.timedelta(0)))
 
 
 def entry(it, val=-1, minutes=0, every=100, **more):

@@ -113,8 +113,9 @@ def thin(points, most):
     stretches = max((most - 2) // 2, 1)
     kept = {0, len(points) - 1}
     for k in range(stretches):
-        stretch = range(k * len(points) // stretches, (k + 1) * len(points) // stretches)
-        kept |= {min(stretch, key=lambda i: points[i][1]), max(stretch, key=lambda i: points[i][1])}
+        first = k * len(points) // stretches
+        figures = [figure for _, figure in points[first : (k + 1) * len(points) // stretches]]
+        kept |= {first + figures.index(min(figures)), first + figures.index(max(figures))}
     return [points[i] for i in sorted(kept)]
 
 

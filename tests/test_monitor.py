@@ -1,0 +1,463 @@
+"""The monitor: its data bounded, its page harmless, its server deaf to all but this machine's readers; in a browser too."""
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import numpy as np
+import pytest
+from test_pages import HOSTILE, Reader
+from test_runs import BAD, NOON, entry, write
+
+from neuraltalk.cli import monitor as command
+from neuraltalk.pages.html import HERE
+from neuraltalk.pages.monitor import MOST_FAULTS, MOST_RUNS, monitor_data, monitor_page, thin
+from neuraltalk.pages.server import Answer, LoopbackServer
+from neuraltalk.train.runs import RunFolders
+
+LATER = NOON + datetime.timedelta(days=1)
+
+
+def data_of(folder, now=LATER):
+    return monitor_data(*RunFolders([folder]).read(), now)
+
+
+def carried(text):
+    """The data within a page."""
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, flags=re.S)
+    return json.loads(found.group(1))
+
+
+@pytest.fixture
+def status(tmp_path):
+    """A folder with three runs of a captioner and one of an aligner."""
+    folder = tmp_path / "status"
+    folder.mkdir()
+    for k, rate in enumerate([0.001, 0.002, 0.002]):
+        history = [entry(it, minutes=it / 10 + k) for it in range(0, 20, 4)]
+        history += [entry(20 * e, 30 - 2 * e - k, minutes=2 * e + k, evaluated=True) for e in range(1, 5)]
+        state = ["finished", "interrupted", "training"][k]
+        params = {"dataset": "toy", "batch_size": 100, "learning_rate": rate, "solver": "adam", "fappend": str(k)}
+        write(folder, f"host_toy_{'abc'[k]}", history, params=params, state=state)
+    history = [
+        {"time": NOON.isoformat(), "iter": [e, 3], "epoch": [e, 3], "smooth_train_cost": 90 / e, "val_recall": 0.1 * e}
+        for e in (1, 2, 3)
+    ]
+    write(folder, "host_toy_align", history, params={"model": "alignment", "dataset": "toy"}, state="finished")
+    return folder
+
+
+# ---- data
+
+
+def test_thin_keeps_ends_and_extremes():
+    points = [(k, 100.0) for k in range(10_000)]
+    points[1234], points[8000] = (1234, 3.0), (8000, 900.0)
+    kept = thin(points, 50)
+    assert len(kept) <= 50 and kept[0] == points[0] and kept[-1] == points[-1]
+    assert (1234, 3.0) in kept and (8000, 900.0) in kept and kept == sorted(kept)
+    assert thin(points[:50], 50) == points[:50]
+
+
+def test_hundreds_of_long_runs_stay_bounded(tmp_path):
+    """800 runs of 3000 entries each would be 100 MB."""
+    path = write(tmp_path, "run0", [entry(it, 40 + it % 7, minutes=it) for it in range(1, 3000)])
+    [run], _ = RunFolders([tmp_path]).read()
+    runs = [run._replace(name=f"run{k}") for k in range(800)]
+    data = monitor_data(runs, [f"{path}: damaged"] * 100, LATER)
+    assert len(data["runs"]) == MOST_RUNS and data["hidden"] == 200 and data["runs"][-1]["name"] == "run799"
+    assert len(data["faults"]) == MOST_FAULTS + 1 and data["faults"][-1] == "and 80 more"
+    assert len(json.dumps(data)) < 2_000_000
+    assert data["runs"][0]["val"][2] == 2999  # the page knows that the curve is thinned out
+    assert data["runs"][0]["best"] == [0.35, 40.0]
+
+
+def test_long_texts_are_cut(tmp_path):
+    params = {f"p{k}": "x" * 5000 for k in range(1000)} | {"y" * 1000: [[1] * 1000]}
+    write(tmp_path, "a", [entry(1)], params=params, checkpoint="c" * 10_000)
+    assert len(json.dumps(data_of(tmp_path))) < 60_000
+
+
+# ---- page
+
+
+def test_page_carries_everything(status):
+    (status / "odd.json").write_text("{")
+    text = monitor_page(data_of(status), "my/status", written="2026-01-31 12:00")
+    data = carried(text)
+    assert [run["name"] for run in data["runs"]] == ["host_toy_a", "host_toy_align", "host_toy_b", "host_toy_c"]
+    assert [run["state"] for run in data["runs"]] == ["finished", "finished", "interrupted", "silent"]
+    assert data["runs"][0]["val"][:2] == [[1, 2, 3, 4], [28, 26, 24, 22]] and data["runs"][0]["best"] == [4, 22]
+    assert data["runs"][0]["params"]["learning_rate"] == "0.001" and "odd.json" in data["faults"][0]
+    reader = Reader(text)
+    assert "my/status" in " ".join(reader.texts)
+    assert not reader.all("script", "src") and not reader.all("link") and "connect-src 'none'" in text
+    assert not re.search(r"@import|url\((?!#)", re.sub(r"url\(#\$", "", text))
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "</script><script>alert(1)</script>", "<!--<script>", "\u2028\ud800"])
+def test_hostile_texts_never_leave_the_data(tmp_path, text):
+    write(tmp_path, "a", [entry(1)], params={text: text, "dataset": text}, checkpoint=text)
+    page = monitor_page(data_of(tmp_path) | {"faults": [text]}, "place")
+    assert [tag for tag, _ in Reader(page).elements] == [tag for tag, _ in Reader(monitor_page(data_of(tmp_path), "p")).elements]
+    assert text not in page or not set("<>") & set(text)
+    [run] = carried(page)["runs"]
+    kept = "".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in text)
+    assert run["params"][kept] == kept == run["checkpoint"]
+    page.encode("utf-8")
+
+
+def _luminance(colour):
+    channels = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear, linear @ [0.2126, 0.7152, 0.0722]
+
+
+# What is left of (linear) red, green and blue without one of the three cones: Machado, Oliveira, Fernandes 2009.
+SIGHTS = {
+    "all three": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def _oklab(linear):
+    """Lightness and two colour axes in which distances are as eyes see them (Ottosson 2020)."""
+    cones = np.array([[0.41222147, 0.53633254, 0.05144599], [0.2119035, 0.6806995, 0.10739696], [0.08830246, 0.28171884, 0.6299787]])
+    axes = np.array([[0.21045426, 0.79361779, -0.00407205], [1.9779985, -2.42859221, 0.45059371], [0.02590404, 0.78277177, -0.80867577]])
+    return axes @ np.cbrt(cones @ np.clip(linear, 0, 1))
+
+
+@pytest.mark.parametrize("dark, papers", [(False, ("#ffffff", "#faf9f6", "#efede8")), (True, ("#1d1f23", "#141518", "#26282d"))])
+def test_colours_stay_apart_for_all_eyes(dark, papers):
+    blocks = re.findall(r"\.k0 \{.*", (HERE / "monitor.css").read_text(encoding="utf-8"))
+    colours = re.findall(r"--k: (#\w{6})", blocks[dark])
+    assert len(colours) == 6
+    for colour in colours:
+        for paper in papers[:2]:
+            low, high = sorted((_luminance(colour)[1], _luminance(paper)[1]))
+            assert (high + 0.05) / (low + 0.05) >= 3, (colour, paper)
+    for sight, matrix in SIGHTS.items():
+        seen = [_oklab(matrix @ _luminance(colour)[0]) for colour in colours]
+        nearest = min(np.linalg.norm(a - b) for k, a in enumerate(seen) for b in seen[:k])
+        assert nearest > 0.15, (sight, nearest)  # 0.02 is what eyes can tell side by side
+
+
+# ---- the command
+
+
+def test_export(status, tmp_path, capsys):
+    assert command.main([str(status), "--output", str(tmp_path / "new" / "runs.html")]) == 0
+    out, err = capsys.readouterr()
+    assert "runs.html" in out and "4 runs" in err
+    text = (tmp_path / "new" / "runs.html").read_text(encoding="utf-8")
+    assert len(carried(text)["runs"]) == 4 and 'data-live=""' in text
+
+
+def test_once(status, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["--once"]) == 0
+    assert (tmp_path / "runs.html").exists()
+
+
+def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.json").write_text("{")
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken:
+        port = str(taken.getsockname()[1])
+        for arguments, part in [
+            (["nowhere"], "nowhere: no such folder"),
+            (["file"], "file: no such folder"),
+            (["empty", "--once"], "empty: no status files there"),
+            (["bad", "--once"], "not JSON"),
+            (["--once"], "status: no status files there"),
+            (["--port", "70000"], "'70000' should be a whole number from 0 to 65535"),
+            (["--port", "x"], "'x' should be a whole number"),
+            (["empty", "--port", port], f"port {port} can't be used"),
+        ]:
+            assert command.main(arguments) == 2, arguments
+            err = capsys.readouterr().err
+            assert err.startswith("error: ") and part in err and err.count("\n") == 1, err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another signal there")
+def test_serving_ends_by_ctrl_c(status):
+    import signal
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neuraltalk.cli.main", "monitor", str(status), "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE.parent.parent,
+    )  # fmt: skip
+    try:
+        line = process.stdout.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+/", line).group()
+        with urllib.request.urlopen(url) as answer:
+            assert b"host_toy_a" in answer.read()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+# ---- the server
+
+
+@contextlib.contextmanager
+def serving(table):
+    server = LoopbackServer(table, 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    table = {"/": lambda: Answer("text/html; charset=utf-8", b"<p>page"), "/runs.json": lambda: Answer("application/json", b"{}")}
+    with serving(table) as running:
+        yield running
+
+
+def ask(server, request, host="127.0.0.1"):
+    """The raw answer to a raw request: (status, headers, body)."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        lines = [request, *([f"Host: {host}"] if host is not None else []), "", ""]
+        connection.sendall("\r\n".join(lines).encode("latin-1"))
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *headers = head.decode("latin-1").split("\r\n")
+    return int(status.split()[1]), dict(line.split(": ", 1) for line in headers), body
+
+
+def test_server_answers_readers(server):
+    status, headers, body = ask(server, "GET / HTTP/1.1")
+    assert (status, body, headers["Content-Type"]) == (200, b"<p>page", "text/html; charset=utf-8")
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert not any(name.startswith("Access-Control") for name in headers)
+    assert ask(server, "GET /runs.json?x=1 HTTP/1.1")[2] == b"{}"
+    status, headers, body = ask(server, "HEAD / HTTP/1.1")
+    assert (status, body, headers["Content-Length"]) == (200, b"", "7")
+    assert ask(server, f"GET / HTTP/1.1\r\nIf-None-Match: {headers['ETag']}")[::2] == (304, b"")
+    assert ask(server, "GET /favicon.ico HTTP/1.1")[0] == 204
+
+
+def test_server_listens_on_the_loopback_address_only(server):
+    assert server.socket.getsockname()[0] == "127.0.0.1" and server.url == f"http://127.0.0.1:{server.server_port}/"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:1", "127.0.0.1:65535", "[::1]:8484"])
+def test_server_knows_its_own_names(server, host):
+    assert ask(server, "GET / HTTP/1.1", host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "", "evil.example", "evil.example:8484", "127.0.0.1.evil.example", "localhost.evil.example", "localhost@evil.example",
+     "127.0.0.2", "0.0.0.0", "localhost:", "localhost:80:80", "127.0.0.1\r\nHost: evil.example", "localhost, evil.example",
+     "2130706433", "[::1", "lo\xa0calhost"],
+)  # fmt: skip
+def test_server_refuses_other_names(server, host):
+    """What a page of another site could make a browser send, once its name resolves to 127.0.0.1."""
+    status, _, body = ask(server, "GET /runs.json HTTP/1.1", host)
+    assert status == 403 and b"{}" not in body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "MKCOL", "get"])
+def test_server_refuses_to_change_anything(server, method):
+    status, headers, body = ask(server, f"{method} / HTTP/1.1")
+    assert status in (405, 501) and b"<p>page" not in body
+    assert status == 501 or headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/..\\..\\x", "/status/a_status.json", "/./", "/runs.json/",
+     "/RUNS.JSON", "/runs.json%00", "/index.html", "http://evil.example/", "*", "/" + "a" * 5000, "/<script>alert(1)</script>"],
+)  # fmt: skip
+def test_server_has_nothing_else(server, path):
+    status, _, body = ask(server, f"GET {path} HTTP/1.1")
+    assert status == 404 and b"root:" not in body and b"<script>" not in body
+
+
+def test_server_survives_what_isnt_http(server):
+    headers = b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n"
+    for junk in (b"\x16\x03\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000, headers, b""):
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+            connection.sendall(junk)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65536)
+    assert ask(server, "GET / HTTP/1.1")[0] == 200
+
+
+def test_server_shows_new_runs(status):
+    folders = RunFolders([status])
+    body = lambda: Answer("application/json", json.dumps(command.look(folders)[0]).encode())  # noqa: E731
+    with serving({"/runs.json": body}) as server:
+        first = ask(server, "GET /runs.json HTTP/1.1")
+        write(status, "new", [entry(1)])
+        second = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {first[1]['ETag']}")
+    assert second[0] == 200 and len(json.loads(second[2])["runs"]) == len(json.loads(first[2])["runs"]) + 1
+
+
+# ---- in a browser
+
+
+@pytest.fixture
+def export(status, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(monitor_page(data_of(status), "status", written="2026-01-31 12:00"), encoding="utf-8")
+    return path
+
+
+CURVES = "[...document.querySelectorAll('#charts figure:not([hidden])')].map((f) => f.querySelectorAll('.curve:not(.swatch *)').length)"
+
+
+def test_charts_table_and_choices(browser, export):
+    with browser.open(export) as page:
+        assert page.evaluate(CURVES) == [6, 1, 1]  # three runs, validation and training; R@10; cost
+        assert page.all("tbody th bdi") == ["host_toy_a", "host_toy_align", "host_toy_b", "host_toy_c"]
+        headings = page.all("thead button")
+        assert headings[:4] == ["run", "state", "epoch", "best"] and headings[7:] == ["learning_rate"]
+        assert page.all("tbody tr:first-child td")[2] == "22.00 at 4" and page.all("tbody tr:nth-child(2) td")[2] == "30.0 % at 3"
+        assert page.all("#figures div") == ["finished2", "interrupted1", "silent1", "best perplexity20.00", "best mean R@1030.0 %"]
+        page.click("tbody tr:first-child label")  # hide a run
+        assert page.evaluate(CURVES) == [4, 1, 1] and page.all("thead button")[7:] == []  # the others have equal options
+        page.evaluate("document.querySelector('tbody tr:first-child input').focus()")
+        page.press(" ")
+        assert page.evaluate(CURVES) == [6, 1, 1]
+        page.click("#training")
+        assert page.evaluate(CURVES) == [3, 1, 1]
+        page.click("#none")
+        assert page.evaluate(CURVES) == [] and "None of the runs" in page.all("#nothing")[0]
+        page.click("#all")
+        page.press("/")
+        page.type("toy_b")
+        page.until("document.querySelectorAll('tbody tr').length === 1")
+        assert page.evaluate(CURVES) == [1]
+        page.press("Escape")
+        page.until("document.querySelectorAll('tbody tr').length === 4")
+        page.click("tbody tr:nth-child(3) .only")
+        assert page.evaluate(CURVES) == [1]
+        page.click("tbody tr:nth-child(3) .only")
+        assert page.evaluate(CURVES) == [3, 1, 1]
+        page.click("thead [data-column=best]")
+        assert page.all("tbody th bdi") == ["host_toy_align", "host_toy_c", "host_toy_b", "host_toy_a"]
+        assert page.all("thead th", "ariaSort")[3] == "ascending"
+        page.click("#points summary")
+        assert len(page.all("#points tr")) == 1 + 3 * (4 + 9) + 3 + 3
+        assert page.all("#status") == ["as of 2026-01-31 12:00"] and page.messages == []
+
+
+def test_scales(browser, export):
+    labels = "[...document.querySelectorAll('#charts figure:first-child .axes text')].map((t) => t.textContent)"
+    with browser.open(export) as page:
+        logarithmic = page.evaluate(labels)
+        page.choose("#scale", "linear")
+        linear = page.evaluate(labels)
+        page.click("#close")
+        close = page.evaluate(labels)
+        assert logarithmic != linear != close and "200" in linear and "200" not in close
+        assert page.messages == []
+
+
+def test_readout_by_pointer_and_keyboard(browser, export):
+    with browser.open(export) as page:
+        page.point("#charts figure:first-child .plot")
+        page.until("document.querySelectorAll('.lit .curve.on').length === 2")
+        assert "epoch" in page.all("#charts figure:first-child .readout")[0]
+        page.evaluate("document.querySelector('.plot').focus()")
+        said = []
+        for key in ("Home", "ArrowRight", "End", "ArrowUp", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowLeft"):
+            page.press(key)
+            said += page.all("#charts figure:first-child .readout")
+        assert all(re.fullmatch(r"host_toy_[abc]epoch [\d.]+: (validation|training) [\d.]+", text) for text in said), said
+        assert len(set(said)) > 4
+        page.press("Escape")
+        assert page.evaluate("document.querySelector('.readout').hidden") and page.messages == []
+
+
+def test_named_for_screen_readers(browser, export):
+    with browser.open(export) as page:
+        names = page.names()
+        described = page.all("#charts figure:first-child desc")[0]
+        assert described.startswith("3 runs; the best validation perplexity is 20.00, of host_toy_c at epoch 4")
+        assert ("checkbox", "host_toy_a") in names and ("columnheader", "best") in names
+        assert any(role == "application" and "Perplexity" in name for role, name in names)
+        assert all(name for role, name in names if role in ("button", "checkbox", "combobox", "searchbox"))
+
+
+@pytest.mark.parametrize("how", [{"width": 390, "phone": True}, {"width": 1280, "dark": True}])
+def test_nothing_sticks_out(browser, export, how):
+    with browser.open(export, **how) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= how["width"]
+        assert page.messages == []
+
+
+def test_hostile_names_stay_text(browser, tmp_path):
+    runs = []
+    for k, text in enumerate(HOSTILE):
+        path = write(tmp_path, f"r{k}", [entry(1), entry(20, 9 + k)], params={text: str(k), "dataset": text, "solver": text})
+        [run, *_] = [run for run in RunFolders([tmp_path]).read()[0] if run.name == path.name.removesuffix("_status.json")]
+        runs.append(run._replace(name=text, checkpoint=text))
+    path = tmp_path / "page.html"
+    path.write_text(monitor_page(monitor_data(runs, HOSTILE, LATER), HOSTILE[0]), encoding="utf-8")
+    with browser.open(path) as page:
+        page.click("#points summary")
+        page.evaluate("document.querySelector('.plot').focus()")
+        page.press("Home", "ArrowRight", "ArrowUp")
+        assert page.evaluate("document.title") == "Runs" and page.messages == []
+        assert page.all("tbody th bdi")[0] == HOSTILE[0] and f"left out: {HOSTILE[0]}" in page.all("#faults li")
+        assert page.all("img") == [] and page.evaluate("document.scripts.length") == 3
+
+
+def test_empty_and_damaged_folders(browser, tmp_path):
+    for name, (text, _) in BAD.items():
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    write(tmp_path, "began", [])
+    path = tmp_path / "page.html"
+    path.write_text(monitor_page(data_of(tmp_path), "status"), encoding="utf-8")
+    with browser.open(path) as page:
+        assert len(page.all("#faults li")) == len(BAD) and page.all("tbody th bdi") == ["began"]
+        assert "None of the runs" in page.all("#nothing")[0] and page.messages == []
+
+
+def test_live_page_follows_and_tells_when_the_server_is_gone(browser, status, monkeypatch):
+    script = (HERE / "monitor.js").read_text(encoding="utf-8")
+    assert "const PERIOD = 3000;" in script
+    folders = RunFolders([status])
+    page_now = lambda: monitor_page(command.look(folders)[0], "status", live="runs.json")  # noqa: E731
+    table = {
+        "/": lambda: Answer("text/html; charset=utf-8", page_now().encode()),
+        "/runs.json": lambda: Answer("application/json", json.dumps(command.look(folders)[0]).encode()),
+    }
+    with serving(table) as server:
+        page = browser.open(server.url)
+        page.until("document.querySelector('#status').textContent.startsWith('up to date')")
+        write(status, "new", [entry(1), entry(20, 5)], params={"dataset": "toy"})
+        page.click("tbody tr:first-child label")
+        page.until("document.querySelectorAll('tbody tr').length === 5")
+        assert page.all("tbody tr:first-child", "className") == ["finished off"]  # the choice stays
+        assert page.messages == []
+    with page:
+        page.until("document.querySelector('#status').textContent.startsWith('connection lost at ')")
+        assert len(page.all("tbody tr")) == 5
