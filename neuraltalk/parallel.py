@@ -1,6 +1,7 @@
-"""Independent jobs spread over processes, for work that a matrix product doesn't already spread over the cores."""
+"""Independent jobs spread over processes or threads, for work that a matrix product doesn't already spread over the cores."""
 
 import contextlib
+import functools
 import os
 
 FEW = 100                           # below so many jobs, starting processes costs more than it gains
@@ -28,6 +29,50 @@ def spread(function, jobs):
             pool.shutdown(cancel_futures=True)
 
 
+def spread_unordered(function, jobs, processes):
+    """Yield function(job) for each of the `jobs` (any iterable), each as soon as it is done, computed by some processes.
+
+    As spread(), but no result waits for an earlier one, and jobs are taken from the iterable only a few ahead. One process
+    is this one, whose BLAS may use all cores.
+    """
+    if processes == 1:
+        yield from map(function, jobs)
+        return
+    import concurrent.futures
+    import multiprocessing
+
+    jobs, running = iter(jobs), set()
+    spawn = multiprocessing.get_context("spawn")
+    with one_blas_thread(), concurrent.futures.ProcessPoolExecutor(processes, spawn, _live_with_parent) as pool:
+        try:
+            while True:
+                running |= {pool.submit(function, job) for job in itertools.islice(jobs, 2 * processes - len(running))}
+                if not running:
+                    return
+                done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _live_with_parent():
+    """Leave Ctrl-C to the parent process, and end when it is killed, instead of waiting for its jobs for ever."""
+    import multiprocessing
+    import multiprocessing.connection
+    import signal
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process().sentinel
+
+    def watch():
+        multiprocessing.connection.wait([parent])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextlib.contextmanager
 def one_blas_thread():
     """Processes started inside the block have one BLAS thread each; this one keeps its own."""
@@ -38,3 +83,31 @@ def one_blas_thread():
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def in_threads(function, count):
+    """Call function(start, stop) for parts of range(count) that make up all of it, a part for each thread of BLAS.
+
+    It gains where the function releases the interpreter's lock, as kernels do. Numba's own threads would stay awake beside
+    those of BLAS; ours sleep.
+    """
+    parts = min(blas_threads(), count)
+    if parts < 2:
+        function(0, count)
+        return
+    edges = [count * part // parts for part in range(parts + 1)]
+    for done in [_threads(parts).submit(function, *edge) for edge in zip(edges, edges[1:])]:
+        done.result()
+
+
+def blas_threads():
+    """The threads that BLAS uses: as many as the environment says, else one for each core."""
+    given = next((os.environ[name] for name in BLAS_THREADS if os.environ.get(name, "").isdecimal()), 0)
+    return int(given) or os.cpu_count() or 1
+
+
+@functools.cache
+def _threads(count):
+    import concurrent.futures
+
+    return concurrent.futures.ThreadPoolExecutor(count)

@@ -6,14 +6,18 @@
 Every activation has its name: conv1_1, conv1_2, pool1, conv2_1 ... conv5_3, pool5, fc6, fc7, fc8, prob.
 """
 
+import functools
+import itertools
+
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.vision.vgg.convolution import convolve_relu, max_pool, softmax
+from neuraltalk.vision.vgg import convolution, winograd
 
 BLOCKS = (2, 2, 3, 3, 3)
 CONVOLUTIONS = tuple(f"conv{block}_{k}" for block, count in enumerate(BLOCKS, 1) for k in range(1, count + 1))
 CONNECTED = ("fc6", "fc7", "fc8")
+FEW = 16  # channels in: below so many, tiles have more to transform than to multiply
 BATCH = 8  # pictures that are inside at once: the largest maps take 13 MB each
 
 
@@ -22,6 +26,7 @@ class VGG16:
 
     def __init__(self, weights):
         self.weights = weights
+        self._convolutions = [_convolution(W, b) for W, b in weights.convolutions]
 
     def forward(self, pixels, layer="fc7"):
         """The activation called `layer` of pictures (N, 224, 224, 3), RGB in 0..255 (any numeric type) -> float32.
@@ -53,13 +58,12 @@ class VGG16:
         """Yield (name, activation) of every layer in turn; maps have their channels last, (N, rows, columns, channels)."""
         weights = self.weights
         x = (pixels.astype(np.float32) - weights.mean) * weights.scale
-        convolutions = iter(zip(CONVOLUTIONS, weights.convolutions))
+        convolutions = iter(zip(CONVOLUTIONS, self._convolutions))
         for block, count in enumerate(BLOCKS, 1):
-            for _ in range(count):
-                name, (W, b) = next(convolutions)
-                x = convolve_relu(x, W, b)
+            for name, convolve in itertools.islice(convolutions, count):
+                x = convolve(x)
                 yield name, x
-            x = max_pool(x)
+            x = convolution.max_pool(x)
             yield f"pool{block}", x
         x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)  # fc6 reads channel by channel
         for name, (W, b) in zip(CONNECTED, weights.connected):
@@ -67,4 +71,11 @@ class VGG16:
             if name != "fc8":
                 np.maximum(x, 0, out=x)
             yield name, x
-        yield "prob", softmax(x)
+        yield "prob", convolution.softmax(x)
+
+
+def _convolution(W, b):
+    """The function of a map that convolves it with filters W (K, C, 3, 3), adds b (K,) and takes the ReLU."""
+    if W.shape[1] < FEW:
+        return functools.partial(convolution.convolve_relu, W=W, b=b)
+    return functools.partial(winograd.convolve_relu, U=winograd.transform_filters(W), b=b)

@@ -1,0 +1,97 @@
+"""Jitted twins of Winograd's transforms and of the pooling; winograd.py and convolution.py hold the definitions.
+
+The innermost loops run over channels. LLVM vectorises one only if it can see that its loads and stores don't meet: in the
+scratch array, places lie a constant number of elements apart, LANES, which V and M don't offer. So a tile is copied into it
+and out of it. Nothing here runs in parallel by itself: winograd.py gives each thread its rows of tiles.
+"""
+
+from numba import njit
+
+LANES = 64  # as in winograd.py
+JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+
+
+@njit(cache=True, **JIT)
+def transform_tiles(x, first, V, scratch):
+    """Twin of `winograd.transform_tiles`: the products with B written out."""
+    N, H, W, C = x.shape
+    Y, X = (H + 3) // 4, (W + 3) // 4
+    zero = x.dtype.type(0)
+    for t in range(len(V)):
+        row = first + t // X
+        n, top, left = row // Y, row % Y * 4 - 1, t % X * 4 - 1
+        for c0 in range(0, C, LANES):
+            width = min(LANES, C - c0)
+            for i in range(6):
+                for j in range(6):
+                    y, z, at = top + i, left + j, (i * 6 + j) * LANES
+                    if 0 <= y < H and 0 <= z < W:
+                        for c in range(width):
+                            scratch[at + c] = x[n, y, z, c0 + c]
+                    else:
+                        for c in range(width):
+                            scratch[at + c] = zero
+            for j in range(6):
+                times_B(scratch, j * LANES, 6 * LANES)
+            for i in range(6):
+                times_B(scratch, i * 6 * LANES, LANES)
+            for p in range(36):
+                for c in range(width):
+                    V[t, p, c0 + c] = scratch[p * LANES + c]
+
+
+@njit(forceinline=True, **JIT)
+def times_B(scratch, start, step):
+    """B^T d for the six places d at `start`, `start + step` ..., in place."""
+    two, four, five = scratch.dtype.type(2), scratch.dtype.type(4), scratch.dtype.type(5)
+    for p in range(start, start + LANES):
+        d0, d1, d2 = scratch[p], scratch[p + step], scratch[p + 2 * step]
+        d3, d4, d5 = scratch[p + 3 * step], scratch[p + 4 * step], scratch[p + 5 * step]
+        even, odd = d4 - four * d2, d3 - four * d1
+        even_2, odd_2 = d4 - d2, two * (d3 - d1)
+        scratch[p] = four * d0 - five * d2 + d4
+        scratch[p + step] = even + odd
+        scratch[p + 2 * step] = even - odd
+        scratch[p + 3 * step] = even_2 + odd_2
+        scratch[p + 4 * step] = even_2 - odd_2
+        scratch[p + 5 * step] = four * d1 - five * d3 + d5
+
+
+@njit(cache=True, **JIT)
+def finish_tiles(M, b, first, out, scratch):
+    """Twin of `winograd.finish_tiles`: the products with A written out."""
+    N, H, W, K = out.shape
+    Y, X = (H + 3) // 4, (W + 3) // 4
+    zero = out.dtype.type(0)
+    for t in range(len(M)):
+        row = first + t // X
+        n, top, left = row // Y, row % Y * 4, t % X * 4
+        for c0 in range(0, K, LANES):
+            width = min(LANES, K - c0)
+            for p in range(36):
+                for c in range(width):
+                    scratch[p * LANES + c] = M[t, p, c0 + c]
+            for j in range(6):
+                times_A(scratch, j * LANES, 6 * LANES)
+            for i in range(4):
+                times_A(scratch, i * 6 * LANES, LANES)
+            for i in range(min(4, H - top)):
+                for j in range(min(4, W - left)):
+                    at = (i * 6 + j) * LANES
+                    for c in range(width):
+                        out[n, top + i, left + j, c0 + c] = max(scratch[at + c] + b[c0 + c], zero)
+
+
+@njit(forceinline=True, **JIT)
+def times_A(scratch, start, step):
+    """A^T m for the six places m at `start`, `start + step` ...; the four results take the place of the first four."""
+    two, four, eight = scratch.dtype.type(2), scratch.dtype.type(4), scratch.dtype.type(8)
+    for p in range(start, start + LANES):
+        m0, m1, m2 = scratch[p], scratch[p + step], scratch[p + 2 * step]
+        m3, m4, m5 = scratch[p + 3 * step], scratch[p + 4 * step], scratch[p + 5 * step]
+        even, odd = m1 + m2, m1 - m2
+        even_2, odd_2 = m3 + m4, m3 - m4
+        scratch[p] = m0 + even + even_2
+        scratch[p + step] = odd + two * odd_2
+        scratch[p + 2 * step] = even + four * even_2
+        scratch[p + 3 * step] = odd + eight * odd_2 + m5
