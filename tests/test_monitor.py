@@ -310,13 +310,12 @@ def test_server_survives_what_isnt_http(server):
 
 
 def test_server_shows_new_runs(status):
-    folders = RunFolders([status])
-    body = lambda: Answer("application/json", json.dumps(command.look(folders)[0]).encode())  # noqa: E731
-    with serving({"/runs.json": body}) as server:
+    with serving(command.answers(RunFolders([status]), "status")) as server:
         first = ask(server, "GET /runs.json HTTP/1.1")
         write(status, "new", [entry(1)])
         second = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {first[1]['ETag']}")
-    assert second[0] == 200 and len(json.loads(second[2])["runs"]) == len(json.loads(first[2])["runs"]) + 1
+        third = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {second[1]['ETag']}")
+    assert third[0] == 304 and second[0] == 200 and len(json.loads(second[2])["runs"]) == len(json.loads(first[2])["runs"]) + 1
 
 
 # ---- in a browser
@@ -441,16 +440,8 @@ def test_empty_and_damaged_folders(browser, tmp_path):
         assert "None of the runs" in page.all("#nothing")[0] and page.messages == []
 
 
-def test_live_page_follows_and_tells_when_the_server_is_gone(browser, status, monkeypatch):
-    script = (HERE / "monitor.js").read_text(encoding="utf-8")
-    assert "const PERIOD = 3000;" in script
-    folders = RunFolders([status])
-    page_now = lambda: monitor_page(command.look(folders)[0], "status", live="runs.json")  # noqa: E731
-    table = {
-        "/": lambda: Answer("text/html; charset=utf-8", page_now().encode()),
-        "/runs.json": lambda: Answer("application/json", json.dumps(command.look(folders)[0]).encode()),
-    }
-    with serving(table) as server:
+def test_live_page_follows_and_tells_when_the_server_is_gone(browser, status):
+    with serving(command.answers(RunFolders([status]), "status")) as server:
         page = browser.open(server.url)
         page.until("document.querySelector('#status').textContent.startsWith('up to date')")
         write(status, "new", [entry(1), entry(20, 5)], params={"dataset": "toy"})

@@ -86,25 +86,32 @@ def open_folders(names):
     return RunFolders(names or [STATUS])
 
 
-def look(folders):
-    """(the page's data now, now)."""
+def look(folders, known=None):
+    """(the page's data now, now). known: as in monitor_data."""
     from neuraltalk.pages.monitor import monitor_data
 
     now = datetime.datetime.now().astimezone()
-    return monitor_data(*folders.read(), now), now
+    return monitor_data(*folders.read(), now, known), now
+
+
+def answers(folders, place):
+    """What the server gives: path -> function."""
+    from neuraltalk.pages.monitor import monitor_page
+    from neuraltalk.pages.server import Answer
+
+    known = {}
+    return {
+        "/": lambda: Answer("text/html; charset=utf-8", monitor_page(look(folders, known)[0], place, live="runs.json").encode()),
+        "/runs.json": lambda: Answer("application/json", json.dumps(look(folders, known)[0], allow_nan=False).encode()),
+    }
 
 
 def serve(folders, place, port):
     """Answer browsers until Ctrl-C."""
-    from neuraltalk.pages.monitor import monitor_page
-    from neuraltalk.pages.server import Answer, LoopbackServer
+    from neuraltalk.pages.server import LoopbackServer
 
-    table = {
-        "/": lambda: Answer("text/html; charset=utf-8", monitor_page(look(folders)[0], place, live="runs.json").encode()),
-        "/runs.json": lambda: Answer("application/json", json.dumps(look(folders)[0], allow_nan=False).encode()),
-    }
     try:
-        server = LoopbackServer(table, port)
+        server = LoopbackServer(answers(folders, place), port)
     except (OSError, OverflowError) as fault:
         reason = getattr(fault, "strerror", None) or fault
         raise UserError(f"port {port} can't be used ({reason}); is a monitor running already? --port 0 takes a free one") from None

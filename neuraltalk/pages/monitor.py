@@ -23,15 +23,29 @@ POINTS = (24, 400)  # of a curve: at least (if it has them), at most
 MOST_PARAMS, MOST_LETTERS, MOST_FAULTS = 200, 160, 20
 
 
-def monitor_data(runs, faults, now):
-    """What the page shows. runs: train.runs.Run records; faults: lines; now: an aware datetime, for what is silent."""
+def monitor_data(runs, faults, now, known=None):
+    """What the page shows.
+
+    runs    train.runs.Run records
+    faults  lines
+    now     an aware datetime: who is silent?
+    known   a dictionary that the caller keeps: curves in it that haven't changed aren't thinned out again
+    """
     hidden = max(0, len(runs) - MOST_RUNS)
     runs = runs[hidden:]
     most = min(max(MOST_POINTS // max(2 * len(runs), 1), POINTS[0]), POINTS[1])
     lines = [_text(fault, 300) for fault in faults[:MOST_FAULTS]]
     if len(faults) > MOST_FAULTS:
         lines.append(f"and {len(faults) - MOST_FAULTS} more")
-    return {"faults": lines, "hidden": hidden, "runs": [_run(run, most, now) for run in runs]}
+    known = {} if known is None else known
+    shown = []
+    for run in runs:
+        curves, before, entry = known.get(run.name, (None, None, None))
+        if before != most or curves is not run.val:  # a file that is read again brings new lists
+            entry = _run(run, most)
+            known[run.name] = run.val, most, entry
+        shown.append(entry | {"state": run.state(now)})
+    return {"faults": lines, "hidden": hidden, "runs": shown}
 
 
 def monitor_page(data, place, live=None, written=""):
@@ -79,12 +93,12 @@ _TOOLBAR = """<form class="toolbar" id="toolbar" role="search" aria-label="the r
 </form>"""
 
 
-def _run(run, most, now):
+def _run(run, most):
+    """All of an entry but its state, which time can change."""
     epoch, epochs = run.epochs
     return {
         "name": _text(run.name),
         "kind": run.kind,
-        "state": run.state(now),
         "checkpoint": None if run.checkpoint is None else _text(run.checkpoint),
         "params": {_text(name): _value(value) for name, value in list(run.params.items())[:MOST_PARAMS]},
         "epochs": [_short(epoch), _short(epochs)],
