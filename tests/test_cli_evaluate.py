@@ -8,7 +8,7 @@ import pytest
 import tiny_models
 from test_cli_predict import result_of
 
-from neuraltalk.cli import evaluate
+from neuraltalk.cli import evaluate, evaluate_captioner
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.metrics.bleu import corpus_bleu
 from neuraltalk.train.checkpoint import load_checkpoint
@@ -137,13 +137,13 @@ def test_captions_of_scenes_are_judged_and_split(place, capsys):
 
 
 def test_judged_rows():
-    rows = evaluate.judged([("true", False), ("true", False), ("false", False), ("not a sentence", True)])
+    rows = evaluate_captioner.judged([("true", False), ("true", False), ("false", False), ("not a sentence", True)])
     assert [(label.strip(), value) for label, value, _ in rows] == [
         ("true captions", "50.0 %"),
         ("seen pairings", "66.7 %"),
         ("new pairings", "0.0 %"),
     ]
-    assert len(evaluate.judged([("true", False)])) == 1 and evaluate.judged([]) == []
+    assert len(evaluate_captioner.judged([("true", False)])) == 1 and evaluate_captioner.judged([]) == []
 
 
 def test_mistakes_are_one_line(place, capsys):

@@ -22,17 +22,18 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {self.prog} -h explains the options")
 
 
-def add_search_options(parser, title="search"):
-    """The options of the search, the same wherever sentences are made."""
+def add_search_options(parser, title="search", several=False):
+    """The options of the search, the same wherever sentences are made. several: beam sizes may be a list, and are a tuple."""
     group = parser.add_argument_group(title)
     group.add_argument(
         "-b",
         "--beam_size",
-        type=count,
-        default=7,
-        metavar="N",
+        type=counts if several else count,
+        default=(7,) if several else 7,
+        metavar="N[,N...]" if several else "N",
         help="sentences in the race for each picture; 1 takes the most probable word each time, which is quicker and "
-        "worse (default: 7, as in the paper; the original script's was 1)",
+        "worse (default: 7, as in the paper; the original script's was 1)"
+        + (". Several, as in 1,7,20, are scored beside each other" if several else ""),
     )
     group.add_argument(
         "--nbest",
@@ -55,6 +56,7 @@ def add_search_options(parser, title="search"):
         metavar="ALPHA",
         help="rank sentences by log probability / length ** ALPHA; more gives longer ones (default: 0, the original's sum)",
     )
+    return group
 
 
 def add_page_option(parser_or_group):
@@ -73,6 +75,11 @@ def count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 1 or more")
     return int(text)
+
+
+def counts(text):
+    """Different whole numbers of at least 1, with commas between them: a tuple."""
+    return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",")))
 
 
 def _exponent(text):
@@ -284,13 +291,18 @@ def check_output_folder(folder, option="--output"):
 
 def write_result(result, json_path, page_path, title, picture_folder, options, figures=(), notes=()):
     """Write the result_struct and its page, each whole or not at all."""
+    write_struct(result, json_path)
+    write_page([("", result)], page_path, title, picture_folder, options.page_pictures, figures, notes)
+
+
+def write_struct(result, path):
+    """Write a result_struct."""
     text = json.dumps(result, ensure_ascii=False, indent=1)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # a file name that isn't UTF-8: JSON can still spell it, in ASCII
         text = json.dumps(result, indent=1)
-    write_text(json_path, text)
-    write_page([("", result)], page_path, title, picture_folder, options.page_pictures, figures, notes)
+    write_text(path, text)
 
 
 def write_page(results, page_path, title, picture_folder, pictures, figures=(), notes=()):

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from neuraltalk.cli import alignment_pages, captioning, console
+from neuraltalk.cli import alignment_pages, captioning, console, scoring
 from neuraltalk.errors import UserError
 
 MANUAL = """Score a model on a data set's split: of a captioner the sentences that it writes, of an alignment model how it finds
@@ -12,14 +12,15 @@ After `python driver.py` a run that ends within seconds:
 
     python eval_sentence_predictions.py
 
-Another checkpoint, split or data set:
+Another checkpoint, split or data set; models, beam sizes, people and a baseline beside each other:
 
     python eval_sentence_predictions.py cv/flickr8k_lstm_baseline.p -s val -b 20
     python eval_sentence_predictions.py cv/flickr8k_lstm_baseline.p -d data/flickr30k
+    python eval_sentence_predictions.py cv/scenes_lstm_baseline.p cv/scenes_rnn_baseline.p -b 1,7,20 --human --nearest
 
-Perplexity counts the words that the vocabulary has, and the end of each sentence. BLEU-1..4 are coco-caption's:
-over all images together, reference length the closest, brevity penalty on, in percent; words as the data set's tokens
-have them. For the embedded pictures, whose truth is known, the share of captions that are true is told as well.
+Perplexity counts the words that the vocabulary has, and the end of each sentence. BLEU-1..4, ROUGE-L and CIDEr are
+coco-caption's, tokeniser included, of the data set's tokens; METEOR and SPICE, if asked for, are so by its own programs. For
+the embedded pictures, whose truth is known, the share of captions that are true is told as well.
 
 Of a captioner of regions (neuraltalk phrases makes their data set): the same against what people said of each region,
 where phrases.json told it, beside the nearest training region's snippet and, with --compare, a captioner of whole images.
@@ -30,8 +31,9 @@ set has phrases.json, also how many phrases choose a region that overlaps theirs
 centre lies in theirs; beside what chance, the largest box and the whole image would give."""
 
 EPILOG = """Writes result_struct.json into --output; for a captioner in the original's schema, and with a page of the same
-name, .html; for an alignment model with alignment.html, the words of sentences on the boxes that they chose, and
-retrieval.html, what finds what. Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
+name, .html (of several systems result_struct_A.json and so on, and one page); for an alignment model with
+alignment.html, the words of sentences on the boxes that they chose, and retrieval.html, what finds what. Exit codes: 0
+done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 
 def build_parser():
@@ -43,7 +45,11 @@ def build_parser():
         allow_abbrev=False,
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best one in cv/)"
+        "checkpoints",
+        metavar="CHECKPOINT",
+        nargs="*",
+        help="the model (default: the newest best one in cv/); several captioners are scored beside each other, on the data set of "
+        "the first",
     )
     data = parser.add_argument_group("data and files")
     data.add_argument(
@@ -65,7 +71,13 @@ def build_parser():
         "-o", "--output", default="results", metavar="FOLDER", help="where the result goes (default: results)"
     )
     captioning.add_page_option(data)
-    captioning.add_search_options(parser, "search of a captioner")
+    search = captioning.add_search_options(parser, "search of a captioner", several=True)
+    search.add_argument(
+        "--nearest",
+        action="store_true",
+        help="a baseline beside it: the first sentence of the training image whose features are most alike (cosine)",
+    )
+    scoring.add_table_options(parser)
     described = parser.add_argument_group("captioner of regions (neuraltalk phrases)")
     described.add_argument(
         "--compare",
@@ -92,18 +104,20 @@ def build_parser():
     return parser
 
 
+# What only captioners of whole images have
+SIDE_BY_SIDE = ("nearest", "meteor", "spice", "human", "draws", "seed", "json", "csv")
 # The options that one kind of model has and the other hasn't
 OWN = {
-    "captioner": ("compare", "beam_size", "nbest", "max_length", "length_normalization"),
+    "captioner": ("compare", "beam_size", "nbest", "max_length", "length_normalization", *SIDE_BY_SIDE),
     "alignment": ("folds", "beta"),
 }
 
 
-def check_own(options, parser, checkpoint):
-    """Refuse options of the other kind of model, as far as they were changed."""
+def check_own(chosen, parser, checkpoint):
+    """Refuse options of the other kind of model, as far as they were changed. chosen: name -> value."""
     for kind, names in OWN.items():
         for name in names:
-            if kind != checkpoint.kind and getattr(options, name) != parser.get_default(name):
+            if kind != checkpoint.kind and chosen[name] != parser.get_default(name):
                 raise UserError(
                     f"--{name} is an option for --model {kind}, and {checkpoint.path} is of --model {checkpoint.kind}; "
                     "leave it out"
@@ -115,85 +129,39 @@ def main(argv=None):
     """Score a model. Returns 0, or raises UserError."""
     parser = build_parser()
     options = parser.parse_args(argv)
+    beams, options.beam_size = options.beam_size, min(options.beam_size)
     captioning.check_search_options(options)
     name = pathlib.PurePath(options.result_struct_filename)
     if name.name != options.result_struct_filename or name.suffix != ".json":
         raise UserError(
             f"--result_struct_filename {options.result_struct_filename} should be a file name with .json; its folder is --output"
         )
-    checkpoint = captioning.open_checkpoint(options.checkpoint)
-    check_own(options, parser, checkpoint)
-    dataset = open_dataset(options.dataset, checkpoint)
-    if checkpoint.kind == "captioner" and dataset.regions_of is not None:
+    scoring.check_table_options(options)
+    several = len(options.checkpoints) > 1 or len(beams) > 1
+    paths, options.checkpoint = options.checkpoints or [None], " ".join(options.checkpoints) or None
+    del options.checkpoints
+    checkpoints = [captioning.open_checkpoint(path, "captioner" if several else None) for path in paths]
+    first = checkpoints[0]
+    check_own({**vars(options), "beam_size": beams}, parser, first)
+    dataset = open_dataset(options.dataset, first)
+    if first.kind == "captioner" and dataset.regions_of is not None:
         from neuraltalk.cli import evaluate_regions
 
-        return evaluate_regions.evaluate(options, checkpoint, dataset)
+        changed = [name for name in SIDE_BY_SIDE if getattr(options, name) != parser.get_default(name)]
+        if several or changed:
+            what = f"--{changed[0]} is" if changed else "several checkpoints or beam sizes are"
+            raise UserError(f"{what} for whole images, and {dataset.folder} holds regions; leave it out, or take another data set (-d)")
+        return evaluate_regions.evaluate(options, first, dataset)
     if options.compare is not None:
         raise UserError(f"--compare is about regions, and {dataset.folder} holds whole images; name a data set of regions (-d)")
     images = choose_images(dataset, options.split, options.max_images)
-    if checkpoint.kind == "alignment":
+    if first.kind == "alignment":
         from neuraltalk.cli.evaluate_alignment import evaluate
 
-        return evaluate(options, checkpoint, dataset, images, check_words(dataset, images, checkpoint))
-    return evaluate_captioner(options, checkpoint, dataset, images)
+        return evaluate(options, first, dataset, images, check_words(dataset, images, first))
+    from neuraltalk.cli.evaluate_captioner import evaluate
 
-
-def evaluate_captioner(options, checkpoint, dataset, images):
-    """Describe the images, print the figures, write result and page. Returns the exit code."""
-    features = open_features(dataset, images, checkpoint)
-    skipped = check_words(dataset, images, checkpoint)
-    captioning.check_output_folder(options.output)
-
-    from neuraltalk.train.perplexity import encode_pairs, perplexity
-
-    captioner, vocabulary = checkpoint.captioner(), checkpoint.vocabulary
-    captions = captioning.describe_images(captioner, features.rows([image.imgid for image in images]), options)
-    blobs = [
-        captioning.blob(
-            path_to_show(dataset, image), found, vocabulary, [" ".join(s.tokens) for s in image.sentences], image.imgid
-        )
-        for image, found in zip(images, captions, strict=True)
-    ]
-    gtppl = perplexity(captioner, features, encode_pairs(images, vocabulary)).perplexity
-    training = [sentence.tokens for image in dataset.split("train") for sentence in image.sentences]
-    truth = captioning.load_truth(dataset.folder)
-    verdicts = captioning.judge_blobs(blobs, truth) if truth else []
-    rows = [
-        (
-            "perplexity",
-            f"{gtppl:.2f}",
-            f"{len(vocabulary):,} vocabulary entries, {100 * skipped:.2f} % of the words skipped",
-        ),
-        *score(blobs, training),
-        *judged(verdicts),
-    ]
-
-    print(
-        f"{dataset.name}, {options.split} split: {len(images):,} images, "
-        f"{sum(len(image.sentences) for image in images):,} sentences; "
-        f"{'greedy' if options.beam_size == 1 else f'beam {options.beam_size}'}"
-    )
-    for label, value, note in rows:
-        print(f"  {label:<18}{value:>8}   {note}".rstrip())
-    result = captioning.result_struct(options, checkpoint, blobs, gtppl)
-    json_path = pathlib.Path(options.output) / options.result_struct_filename
-    page_path = json_path.with_suffix(".html")
-    captioning.write_result(
-        result,
-        json_path,
-        page_path,
-        f"{dataset.name}, {options.split}",
-        dataset.folder,
-        options,
-        [(label, value) for label, value, _ in rows],
-        [captioning.search_note(checkpoint, options), BLEU_NOTE],
-    )
-    console.say(f"result      {json_path}")
-    console.say(f"page        {page_path}  (open it in a browser)")
-    return 0
-
-
-BLEU_NOTE = "BLEU in percent, as coco-caption has it: whole set, closest reference length, brevity penalty on."
+    return evaluate(options, checkpoints, beams, dataset, images)
 
 
 def open_dataset(name, checkpoint):
@@ -282,64 +250,6 @@ def path_to_show(dataset, image):
     """Where an image's picture lies, relative to the data set's folder if it is below it."""
     path = dataset.picture_path(image)
     return path.relative_to(dataset.folder) if path.is_relative_to(dataset.folder) else path.resolve()
-
-
-def score(blobs, training):
-    """Scores of the captions against their references -> rows (name, value, note). training: token lists."""
-    from neuraltalk.metrics.bleu import corpus_bleu
-    from neuraltalk.metrics.diversity import distinct_share, mean_length, novel_share
-
-    candidates = [entry["candidate"]["text"].split() for entry in blobs]
-    references = [[reference["text"].split() for reference in entry["references"]] for entry in blobs]
-    bleu, bare = corpus_bleu(candidates, references), corpus_bleu(candidates, references, brevity_penalty=None)
-    notes = [
-        "coco-caption's: whole set, closest reference length, brevity penalty on",
-        "",
-        "",
-        f"without the penalty, as the original's multi-bleu: {' / '.join(f'{100 * b:.1f}' for b in bare)}",
-    ]
-    counts = [len(own) for own in references]
-    notes[1] = (
-        f"{min(counts)} references each" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} references"
-    )
-    return [
-        *((f"BLEU-{n + 1}", f"{100 * bleu[n]:.1f}", notes[n]) for n in range(4)),
-        (
-            "mean length",
-            f"{mean_length(candidates):.1f}",
-            f"words; of the references {mean_length([r for own in references for r in own]):.1f}",
-        ),
-        ("distinct captions", f"{100 * distinct_share(candidates):.1f} %", ""),
-        (
-            "novel captions",
-            f"{100 * novel_share(candidates, training):.1f} %",
-            "not among the data set's training sentences",
-        ),
-    ]
-
-
-def judged(verdicts):
-    """Rows about the truth of captions, where it is known: all, and apart those with combinations never trained on."""
-    if not verdicts:
-        return []
-    odd = sum(verdict == "not a sentence" for verdict, _ in verdicts)
-    rows = [
-        (
-            "true captions",
-            f"{100 * captioning.true_share(verdicts):.1f} %",
-            f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world",
-        )
-    ]
-    for held_out, label in ((False, "  seen pairings"), (True, "  new pairings")):
-        part = [verdict for verdict in verdicts if verdict[1] == held_out]
-        if part and len(part) < len(verdicts):
-            what = (
-                "has a combination that training never showed"
-                if held_out
-                else "has only combinations that training showed"
-            )
-            rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{len(part)} pictures, each {what}"))
-    return rows
 
 
 if __name__ == "__main__":

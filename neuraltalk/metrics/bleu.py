@@ -7,69 +7,65 @@
 An n-gram matches as often as the reference that has it most often (clipped counts). c is the number of words of all captions,
 r that of their references: for each caption the reference closest to it in length, the shorter of two equally close.
 
-The figures are those of coco-caption, the scorer behind the field's published tables, to the last digit: it adds small
-constants to both sides of each fraction, which decide only when nothing matches at all. The original project printed
-another variant, `multi-bleu` with its penalty commented out; `brevity_penalty=None` gives that one.
+All of it is sums over captions, so a set's score comes from the sum of its rows of `statistics`, and that of any other
+selection (bootstrap.py) from the sum of that. coco-caption, the scorer behind the field's published tables, adds small
+constants to both sides of each fraction; they decide only when nothing matches at all.
 """
 
-import collections
-import math
+import numpy as np
+
+from neuraltalk.metrics.corpus import look_up, ngrams, number
+
+ORDERS = 4  # n-grams of 1 to 4 words
+COLUMNS = 2 * ORDERS + 2  # matched 1..4, offered 1..4, the caption's words c, the closest reference's words r
 
 # coco-caption's guards against 0 / 0.
 _TINY, _SMALL = 1e-15, 1e-9
 
 
-def ngram_counts(tokens, n):
-    """How often each run of 1 to n tokens occurs: a Counter of tuples."""
-    counts = collections.Counter()
-    for size in range(1, n + 1):
-        counts.update(zip(*(tokens[start:] for start in range(size)), strict=False))
-    return counts
+def statistics(corpus, tables=None):
+    """(N, COLUMNS) the counts of each caption. tables: the corpus' n-grams, if they are at hand."""
+    N = corpus.N
+    lengths = corpus.lengths
+    rows = np.zeros((N, COLUMNS))
+    for n, grams in enumerate(tables or ngrams(corpus, ORDERS)):
+        own = grams.sentence < N
+        image, count = grams.sentence[own], grams.count[own]
+        most = look_up(grams.keys, grams.most, image * grams.G + grams.gram[own])
+        rows[:, n] = np.bincount(image, np.minimum(count, most), N)
+        rows[:, ORDERS + n] = np.maximum(lengths[:N] - n, 0)
+    rows[:, -2] = lengths[:N]
+    rows[:, -1] = closest_lengths(corpus)
+    return rows
 
 
-def corpus_bleu(candidates, references, n=4, brevity_penalty="closest"):
-    """[BLEU-1, ..., BLEU-n] of a set of captions, each in 0..1.
+def closest_lengths(corpus):
+    """(N,) the length of the reference closest to each caption's, the shorter of two equally close."""
+    N, lengths = corpus.N, corpus.lengths
+    image, reference = corpus.image[N:], lengths[N:]
+    order = np.lexsort((reference, np.abs(reference - lengths[image]), image))
+    return reference[order[np.searchsorted(image, np.arange(N))]]  # the first of each image; lexsort keeps images in order
 
-    candidates       list of captions, each a list of tokens; an empty one counts as length 0
-    references       for each caption a list of references, each a list of tokens, in any number but 0
-    brevity_penalty  "closest": against the reference length closest to each caption, as coco-caption has it;
-                     None: no penalty, as the original's multi-bleu
 
-    Raises ValueError when the lists don't match, when a caption has no reference and when there are no captions.
+def from_sums(sums):
+    """coco-caption's BLEU-1..4, each 0..1, from sums (..., COLUMNS) of statistics -> (..., ORDERS)."""
+    matched, offered = sums[..., :ORDERS], sums[..., ORDERS : 2 * ORDERS]
+    ratio = (sums[..., -2] + _TINY) / (sums[..., -1] + _SMALL)
+    penalty = np.exp(np.minimum(1 - 1 / ratio, 0))
+    precision = (matched + _TINY) / (offered + _SMALL)
+    return penalty[..., None] * np.cumprod(precision, axis=-1) ** (1 / np.arange(1, ORDERS + 1))
+
+
+def corpus_bleu(candidates, references):
+    """coco-caption's [BLEU-1, ..., BLEU-4] of a set of captions, each in 0..1. Arguments and errors: corpus.number."""
+    return from_sums(statistics(number(candidates, references)).sum(axis=0)).tolist()
+
+
+def multi_bleu(candidates, references):
+    """The original project's [BLEU-1, ..., BLEU-4], for comparison with its reports: no brevity penalty, no small constants.
+
+    Its script was Moses' multi-bleu with the penalty commented out, on words between spaces, as they are.
     """
-    if len(candidates) != len(references):
-        raise ValueError(f"{len(candidates)} captions, but references for {len(references)}")
-    if not candidates:
-        raise ValueError("BLEU of no captions at all")
-    if brevity_penalty not in ("closest", None):
-        raise ValueError(f"brevity_penalty is {brevity_penalty!r}; expected 'closest' or None")
-
-    matched, offered = [0] * n, [0] * n  # n-grams of all captions together, by their length - 1
-    candidate_length = reference_length = 0
-    for position, (tokens, own_references) in enumerate(zip(candidates, references, strict=True)):
-        if not own_references:
-            raise ValueError(f"caption {position} has no reference")
-        most = collections.Counter()  # of each n-gram, the count in the reference that has it most often
-        for reference in own_references:
-            most |= ngram_counts(reference, n)
-        for ngram, count in ngram_counts(tokens, n).items():
-            matched[len(ngram) - 1] += min(count, most[ngram])
-        for size in range(1, n + 1):
-            offered[size - 1] += max(0, len(tokens) - size + 1)
-        candidate_length += len(tokens)
-        reference_length += closest_length(len(tokens), own_references)
-
-    penalty = 1.0
-    if brevity_penalty:
-        ratio = (candidate_length + _TINY) / (reference_length + _SMALL)
-        penalty = math.exp(1 - 1 / ratio) if ratio < 1 else 1.0
-    scores, product = [], 1.0
-    for size in range(1, n + 1):
-        product *= (matched[size - 1] + _TINY) / (offered[size - 1] + _SMALL)
-        scores.append(penalty * product ** (1 / size))
-    return scores
-
-
-def closest_length(length, references):
-    """The length of the reference closest to `length`, the shorter of two equally close."""
-    return min((abs(len(reference) - length), len(reference)) for reference in references)[1]
+    sums = statistics(number(candidates, references)).sum(axis=0)
+    precision = sums[:ORDERS] / np.maximum(sums[ORDERS : 2 * ORDERS], 1)
+    return (np.cumprod(precision) ** (1 / np.arange(1, ORDERS + 1))).tolist()

@@ -1,0 +1,172 @@
+"""The figures of captioners of whole images: one model in detail; or several, with several beam sizes, people and a baseline."""
+
+import copy
+import pathlib
+
+from neuraltalk.cli import captioning, console, score_table, scoring
+from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
+from neuraltalk.errors import UserError
+
+ROWS_AT_ONCE = 512  # training features in memory at a time: 8 MB for fc7
+NOTE = "Scores as coco-caption has them, BLEU over the whole set with brevity penalty; in the table times 100."
+
+
+def evaluate(options, checkpoints, beams, dataset, images):
+    """Describe the images with each model and beam size, print the figures, write results and page. Returns the exit code."""
+    training = [image for image in dataset.split("train") if image.sentences]
+    if options.nearest and not training:
+        raise UserError(f"{dataset.folder}: no training images with sentences, so there is no nearest one; leave --nearest out")
+    features = open_all(dataset, images, training if options.nearest else [], checkpoints)
+    skipped = [check_words(dataset, images, checkpoint) for checkpoint in checkpoints]
+    captioning.check_output_folder(options.output)
+
+    from neuraltalk.metrics.tokenizer import tokenize
+
+    references = [[" ".join(sentence.tokens) for sentence in image.sentences] for image in images]
+    known = [sentence.tokens for image in training for sentence in image.sentences]
+    truth = captioning.load_truth(dataset.folder)
+    measured, results = [], []
+
+    def add(label, blobs, result, perplexity=None):
+        """Score one system's sentences, and keep its result with the score of each."""
+        verdicts = captioning.judge_blobs(blobs, truth) if truth else []
+        texts = [entry["candidate"]["text"] for entry in blobs]
+        whole = verdicts if len(verdicts) == len(blobs) else []  # the truth of some only isn't a figure of all
+        system, scores = scoring.measure(
+            label, texts, references, options, tokenize, known, [verdict for verdict, _ in whole], perplexity
+        )
+        for entry, own in zip(blobs, scores.of_each()):
+            entry["scores"] = own
+        told = judged(verdicts)
+        if whole:
+            system.notes["true captions"] = told.pop(0)[2]
+        system.below = told
+        measured.append((system, scores, True))
+        results.append((label, result))
+
+    for checkpoint, rows, share in zip(checkpoints, features, skipped):
+        vectors, gtppl = rows.rows([image.imgid for image in images]), perplexity_of(checkpoint, rows, images)
+        for beam in beams:
+            search = copy.copy(options)
+            search.beam_size, search.checkpoint = beam, str(checkpoint.path)
+            blobs = describe(checkpoint, vectors, search, dataset, images, references)
+            add(f"{checkpoint.path}, {beam_text(beam)}", blobs, captioning.result_struct(search, checkpoint, blobs, gtppl), gtppl)
+            measured[-1][0].notes["perplexity"] = (
+                f"{len(checkpoint.vocabulary):,} vocabulary entries, {100 * share:.2f} % of the words skipped"
+            )
+    if options.nearest:
+        blobs = nearest_sentences(dataset, images, references, training, features[0])
+        add("the nearest training image's sentence", blobs, {"params": captioning.plain(options), "imgblobs": blobs})
+    if options.human:
+        system, scores, _ = scoring.people(references, options, tokenize)
+        measured.append((system, scores, False))
+    scoring.add_intervals(measured, options)
+
+    systems = [system for system, _, _ in measured]
+    heading = (
+        f"{dataset.name}, {options.split} split: {len(images):,} images, {sum(map(len, references)):,} sentences"
+        + (f"; {beam_text(beams[0])}" if len(systems) == 1 else "")
+    )
+    print(heading)
+    for line in [*score_table.lines(systems), *score_table.footnotes(systems)]:
+        print(line)
+    about = {"dataset": dataset.name, "split": options.split, "images": len(images), "sentences": sum(map(len, references))}
+    score_table.write(systems, options.json, options.csv, about)
+    notes = [captioning.search_note(checkpoints[0], options), NOTE] if len(systems) == 1 else [NOTE]
+    write_all(results, systems[: len(results)], options, f"{dataset.name}, {options.split}", dataset.folder, notes)
+    for path in filter(None, (options.json, options.csv)):
+        console.say(f"table       {path}")
+    return 0
+
+
+def open_all(dataset, images, training, checkpoints):
+    """For each checkpoint the features that it takes. Those made from pictures are made once for all that share an extractor."""
+    made, opened = {}, []
+    for checkpoint in checkpoints:
+        kind = (checkpoint.extractor or {}).get("fingerprint")
+        features = made.get(kind) or open_features(dataset, images + training, checkpoint)
+        if isinstance(features, Extracted):
+            made[kind] = features
+        opened.append(features)
+    return opened
+
+
+def perplexity_of(checkpoint, features, images):
+    """The perplexity of the images' sentences."""
+    from neuraltalk.train.perplexity import encode_pairs, perplexity
+
+    return perplexity(checkpoint.captioner(), features, encode_pairs(images, checkpoint.vocabulary)).perplexity
+
+
+def describe(checkpoint, rows, options, dataset, images, references):
+    """The blobs of a result_struct: a model's sentences about feature rows."""
+    found = captioning.describe_images(checkpoint.captioner(), rows, options)
+    return [
+        captioning.blob(path_to_show(dataset, image), captions, checkpoint.vocabulary, own, image.imgid)
+        for image, captions, own in zip(images, found, references, strict=True)
+    ]
+
+
+def nearest_sentences(dataset, images, references, training, features):
+    """The same for a baseline that knows no words: the first sentence of the training image nearest by cosine."""
+    from neuraltalk.metrics.nearest import nearest
+
+    def blocks():
+        with console.Progress(len(training), "nearest image: training image", "image") as progress:
+            for first in range(0, len(training), ROWS_AT_ONCE):
+                some = training[first : first + ROWS_AT_ONCE]
+                yield features.rows([image.imgid for image in some])
+                progress.update(first + len(some))
+
+    at, _ = nearest(features.rows([image.imgid for image in images]), blocks())
+    return [
+        {
+            "img_path": pathlib.PurePath(path_to_show(dataset, image)).as_posix(),
+            "candidate": {"text": " ".join(training[k].sentences[0].tokens)},
+            "references": [{"text": text} for text in own],
+            "imgid": image.imgid,
+        }
+        for image, own, k in zip(images, references, at.tolist(), strict=True)
+    ]
+
+
+def write_all(results, systems, options, title, folder, notes):
+    """A result_struct for each system and one page of all, and say where they are."""
+    json_path = pathlib.Path(options.output) / options.result_struct_filename
+    page_path = json_path.with_suffix(".html")
+    figures = score_table.page_figures(systems)
+    if len(results) == 1:
+        captioning.write_result(results[0][1], json_path, page_path, title, folder, options, figures, notes)
+        console.say(f"result      {json_path}")
+    else:
+        for k, (_, result) in enumerate(results):
+            path = json_path.with_stem(f"{json_path.stem}_{score_table.letter_of(k)}")
+            captioning.write_struct(result, path)
+            console.say(f"result      {path}")
+        captioning.write_page(results, page_path, title, folder, options.page_pictures, figures, notes)
+    console.say(f"page        {page_path}  (open it in a browser)")
+
+
+def beam_text(beam):
+    """The search in a word."""
+    return "greedy" if beam == 1 else f"beam {beam}"
+
+
+def judged(verdicts):
+    """Rows about the truth of captions, where it is known: all, and apart those with combinations never trained on."""
+    if not verdicts:
+        return []
+    odd = sum(verdict == "not a sentence" for verdict, _ in verdicts)
+    rows = [
+        (
+            "true captions",
+            f"{100 * captioning.true_share(verdicts):.1f} %",
+            f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world",
+        )
+    ]
+    for held_out, label in ((False, "  seen pairings"), (True, "  new pairings")):
+        part = [verdict for verdict in verdicts if verdict[1] == held_out]
+        if part and len(part) < len(verdicts):
+            what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
+            rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{len(part)} pictures, each {what}"))
+    return rows
