@@ -66,6 +66,7 @@ def convolve_relu(x, U, b):
 
     U: what transform_filters makes of the filters. Memory beyond the result: two blocks.
     """
+    x = np.ascontiguousarray(x)
     N, H, W, C = x.shape
     K = len(b)
     Y, X = tiles(H, W)
