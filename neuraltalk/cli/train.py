@@ -225,6 +225,8 @@ class Watcher:
         if self.timer is not None:
             self.timer.cancel()
             self.progress.close()
+        if self.last_step and self.status.content["history"][-1]["iter"][0] != trainer.it:
+            self._add_status(trainer)
         self.status.end(state)
 
     def _resume_status(self, trainer):
