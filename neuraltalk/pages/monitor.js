@@ -271,7 +271,14 @@
   let waiting = 0;
   $("toolbar").addEventListener("submit", (event) => event.preventDefault());
   $("find").addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(update); });
-  for (const id of ["dataset", "scale", "training", "close"]) $(id).addEventListener("change", update);
+  for (const id of ["scale", "training", "close"]) $(id).addEventListener("change", update);
+  $("dataset").addEventListener("change", () => {
+    // Colours and marks are dealt out anew, so that the runs now listed share as few as possible; else they stay with their run.
+    slots.clear();
+    rows.clear();
+    for (const run of listed()) slots.set(run.name, slots.size);
+    update();
+  });
   $("all").addEventListener("click", () => choose(() => true));
   $("none").addEventListener("click", () => choose(() => false));
   $("points").addEventListener("toggle", () => $("points").open && list());

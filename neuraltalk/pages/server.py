@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 ADDRESS = "127.0.0.1"
 OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-READING = ("GET", "HEAD")
 
 
 class Answer(NamedTuple):
@@ -51,7 +50,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def handle_error(self, request, client_address):
         """A browser that went away is none of our business; anything else keeps its traceback."""
-        if not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], (ConnectionError, TimeoutError)):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
@@ -60,6 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     timeout = 20  # seconds for a request to arrive
     server_version, sys_version = "neuraltalk", ""
+    _status = None  # of the answer that is being sent
 
     def do_GET(self):
         if not self._own_host():
@@ -107,7 +107,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         self.send_header("Referrer-Policy", "no-referrer")
         if self._status == 405:
-            self.send_header("Allow", ", ".join(READING))
+            self.send_header("Allow", "GET, HEAD")
         super().end_headers()
 
     def send_response(self, code, message=None):

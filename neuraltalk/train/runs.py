@@ -220,7 +220,10 @@ def _rising(points):
 
 
 def _pace(entries):
-    """Seconds an iteration over the latest entries of one sitting; else those of the last batch."""
+    """Seconds an iteration over the latest entries of one sitting; else those of the last batches.
+
+    The very first batch doesn't count: it compiles kernels.
+    """
     iterations = seconds = 0.0
     timed = [entry for entry in entries[-RECENT:] if entry.time and entry.it is not None]
     for before, after in reversed(list(zip(timed, timed[1:]))):
@@ -231,7 +234,7 @@ def _pace(entries):
         seconds += gap
     if iterations > 0 and seconds > 0:
         return seconds / iterations
-    batches = [entry.seconds for entry in entries[-RECENT:] if entry.seconds and entry.seconds > 0]
+    batches = [entry.seconds for entry in entries[-RECENT:] if entry.seconds and entry.seconds > 0 and entry.it != 1]
     return statistics.median(batches) if batches else None
 
 
