@@ -115,3 +115,64 @@ def group_pieces(weights, neighbours, colours, textures, likeness, boxes, sizes,
                 likeness[other, i] == likeness[other, best[other]] and i < best[other]
             ):
                 best[other] = i
+
+
+@njit(cache=True, nogil=True)
+def keep_apart(boxes, order, threshold, kept, count):
+    """Twin of `suppression.keep_apart`."""
+    filled = 0
+    for p in order:
+        if filled == len(kept):
+            break
+        area = (boxes[p, 2] - boxes[p, 0]) * (boxes[p, 3] - boxes[p, 1])
+        apart = True
+        for k in range(filled):
+            q = kept[k]
+            width = min(boxes[p, 2], boxes[q, 2]) - max(boxes[p, 0], boxes[q, 0])
+            height = min(boxes[p, 3], boxes[q, 3]) - max(boxes[p, 1], boxes[q, 1])
+            if width > 0 and height > 0:
+                shared = width * height
+                union = area + (boxes[q, 2] - boxes[q, 0]) * (boxes[q, 3] - boxes[q, 1]) - shared
+                if shared > threshold * union:
+                    apart = False
+                    break
+        if apart:
+            kept[filled] = p
+            filled += 1
+    count[0] = filled
+
+
+@njit(cache=True, nogil=True)
+def agreement(boxes, counts, least, out):
+    """Twin of `objectness.agreement`, with each pair looked at once."""
+    P = len(boxes)
+    for p in range(P):
+        out[p] = counts[p]
+    for p in range(P):
+        area = (boxes[p, 2] - boxes[p, 0]) * (boxes[p, 3] - boxes[p, 1])
+        for q in range(p):
+            width = min(boxes[p, 2], boxes[q, 2]) - max(boxes[p, 0], boxes[q, 0])
+            if width <= 0:
+                continue
+            height = min(boxes[p, 3], boxes[q, 3]) - max(boxes[p, 1], boxes[q, 1])
+            if height <= 0:
+                continue
+            shared = width * height
+            if shared >= least * (area + (boxes[q, 2] - boxes[q, 0]) * (boxes[q, 3] - boxes[q, 1]) - shared):
+                out[p] += counts[q]
+                out[q] += counts[p]
+
+
+@njit(cache=True, nogil=True)
+def straddling(labels, sizes, boxes, inside, out):
+    """Twin of `objectness.straddling`."""
+    for p in range(len(boxes)):
+        xmin, ymin, xmax, ymax = boxes[p]
+        inside[:] = 0
+        for y in range(ymin, ymax):
+            for x in range(xmin, xmax):
+                inside[labels[y, x]] += 1
+        across = 0
+        for piece in range(len(sizes)):
+            across += min(inside[piece], sizes[piece] - inside[piece])
+        out[p] = 1 - across / ((xmax - xmin) * (ymax - ymin))

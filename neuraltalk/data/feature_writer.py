@@ -1,0 +1,83 @@
+"""Writing feature files row by row, in whatever size: MATLAB 7.3 and .npy. feature_files.py maps both without reading them.
+
+    N    rows: images, or regions of all images
+    D    numbers a row
+
+MATLAB 7.3 is HDF5 behind 512 bytes of text, and shows a matrix transposed: N x D here is D x N there, as vgg_feats.mat has
+been since the original. (MATLAB 5 ends at 2 GB a matrix: 130,000 pictures.) Numbers lie in the file in one piece, unpacked,
+so that a batch's rows are read where they are.
+"""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from neuraltalk.files import umask, write_atomically
+
+_MATLAB_CLASSES = {"float32": b"single", "int32": b"int32"}
+
+
+@contextlib.contextmanager
+def write_matlab(path, shapes):
+    """Write a MATLAB 7.3 file: the block gets {name: array-like}, each to be filled by slices of rows.
+
+    shapes: name -> (N, D), dtype ("float32" or "int32"). The file appears as a whole when the block ends without an error.
+    """
+    import h5py
+
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # h5py wants a name, not a file
+    os.close(descriptor)
+    try:
+        with h5py.File(temporary, "w", userblock_size=512) as file:
+            arrays = {}
+            for name, (shape, dtype) in shapes.items():
+                arrays[name] = file.create_dataset(name, shape, dtype)
+                arrays[name].attrs["MATLAB_class"] = np.bytes_(_MATLAB_CLASSES[dtype])
+            yield arrays
+        with open(temporary, "r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file, written by NeuralTalk".ljust(116) + bytes(8) + b"\x00\x02IM")
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_feature_rows(path, rows, N, D):
+    """Write features to `path`, a .mat (variable feats, D x N) or .npy (N x D) by its name.
+
+    rows: an iterable of N rows (D,) float32, in order; held one at a time.
+    """
+    path = pathlib.Path(path)
+    if path.suffix == ".mat":
+        with write_matlab(path, {"feats": ((N, D), "float32")}) as arrays:
+            for k, row in enumerate(rows):
+                arrays["feats"][k] = row
+        return
+    with write_atomically(path) as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (N, D)})
+        for row in rows:
+            file.write(row.astype("<f4", copy=False).tobytes())
+
+
+def write_region_rows(path, regions, M, D):
+    """Write a region file (regions.py) in MATLAB 7.3's format.
+
+    regions: an iterable of (boxes (R, 4), features (R, D)) for each image in order, the whole image first in each.
+    M: regions of all images together.
+    """
+    shapes = {"feats": ((M, D), "float32"), "boxes": ((M, 4), "float32"), "image": ((M, 1), "int32")}
+    with write_matlab(path, shapes) as arrays:
+        done = 0
+        for imgid, (boxes, features) in enumerate(regions):
+            own = slice(done, done + len(boxes))
+            arrays["feats"][own], arrays["boxes"][own], arrays["image"][own] = features, boxes, imgid
+            done = own.stop
