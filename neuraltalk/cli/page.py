@@ -91,7 +91,7 @@ def main(argv=None):
         root,
         options.pictures,
         figures_of(results, told),
-        [f"{label}: {each['model']}" if results[1:] else each["model"] for label, each in zip(labels, told) if each["model"]],
+        [each["model"] for each in told if each["model"] and not results[1:]],  # of several, the figures tell it
     )
     size = output.stat().st_size / 1e6
     lighter = f", {size:.0f} MB; --pictures linked makes a light one" if size > HEAVY and options.pictures == "embedded" else ""
@@ -149,6 +149,7 @@ def figures_of(results, told):
     blobs = [result["imgblobs"] for result in results]
     verdicts = [[blob["verdict"] for blob in each if blob.get("verdict")] for each in blobs]
     rows = [
+        ("model", [each["model"] if results[1:] else None for each in told], "{}"),
         ("pictures", [len(each) for each in blobs], "{:,}"),
         ("perplexity", [each["perplexity"] for each in told], "{:.2f}"),
         ("true captions", [100 * each.count("true") / len(each) if each else None for each in verdicts], "{:.1f} %"),

@@ -51,7 +51,7 @@ def alignment_page(
     body = [
         frames.heading(title, figures, notes, links),
         toolbar(len(entries), [("highest score first", "lowest score first")], more=ALL_BOXES),
-        card_list(cards, aspect, wide=True),
+        card_list(cards, aspect, "cards wide"),
     ]
     return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
 

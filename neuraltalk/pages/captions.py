@@ -68,7 +68,7 @@ def captions_page(
             labels,
             VERDICTS if known & set(VERDICTS) else (),
         ),
-        card_list(cards, frames.common_aspect(shapes), wide=len(results) > 1),
+        card_list(cards, frames.common_aspect(shapes), "cards compared" if len(results) > 1 else "cards"),
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
@@ -87,8 +87,9 @@ def _card(row, labels, measures, image):
             f"{_scores(row[0])}{_others(row[0])}{references}"
         )
     else:
-        said = f'<div class="sides">{"".join(map(_side, range(1, len(row) + 1), labels, row, [texts] * len(row)))}</div>'
-        said += f'<p class="facts">{name}</p>{references}'
+        sides = "".join(map(_side, range(1, len(row) + 1), labels, row, [texts] * len(row)))
+        image = f'<div>{image}<p class="facts">{name}</p></div>'
+        said = f'<div class="said"><div class="sides">{sides}</div>{references}</div>'
     found = [other["text"] for blob in row for other in [blob["candidate"], *blob.get("candidates", [])[1:]]]
     return Card(
         f'<article class="card" aria-label="{frames.label(row[0]["img_path"])}">{image}{said}</article>',

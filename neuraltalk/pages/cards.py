@@ -12,11 +12,10 @@ So a page of 5000 pictures opens, finds and orders as one of 50 does. What cards
 A side is what one model says; most pages have one.
 """
 
-import json
 import math
 from typing import NamedTuple
 
-from neuraltalk.pages.html import escape
+from neuraltalk.pages.html import carried, escape
 
 FIRST = 60  # cards that are elements from the start; cards.js adds as many at a time
 
@@ -31,8 +30,8 @@ class Card(NamedTuple):
     differ: bool = False
 
 
-def card_list(cards, aspect, wide=False):
-    """The HTML of the cards; aspect: width / height of their pictures' frames."""
+def card_list(cards, aspect, classes="cards"):
+    """The HTML of the cards; aspect: width / height of their pictures' frames; classes: as in style.css."""
     lines = [card.html for card in cards]
     known = [
         {
@@ -43,17 +42,16 @@ def card_list(cards, aspect, wide=False):
         }
         for card in cards
     ]
-    block = json.dumps(known, allow_nan=False).replace("<", "\\u003c")  # no text ends the block
     rest = ["<noscript>", *lines[FIRST:], "</noscript>"] if lines[FIRST:] else []
     return "\n".join(
         [
-            f'<main class="cards{" wide" if wide else ""}" id="cards" style="--aspect: {aspect:.3f}">',
+            f'<main class="{classes}" id="cards" style="--aspect: {aspect:.3f}">',
             *lines[:FIRST],
             *rest,
             "</main>",
             '<p class="nothing" id="nothing" hidden>No picture has all this.</p>',
             '<p class="more"><button type="button" id="more" hidden></button></p>',
-            f'<script type="application/json" id="known">{block}</script>',
+            carried("known", known),
         ]
     )
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import json
 import os
 import pathlib
 import urllib.parse
@@ -29,6 +30,12 @@ _KEPT = "\u200c\u200d\u00a0"  # joiners, which scripts and emoji are spelt with,
 def link(path):
     """A file's path as a relative URL, quoted: for src and href of a page that lies beside it."""
     return urllib.parse.quote(os.fsencode(str(path).replace(os.sep, "/")), safe="/~-._")
+
+
+def carried(name, value, attributes=""):
+    """A value for the page's scripts, as the JSON of an element with the id `name`; it is no script and doesn't run."""
+    text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")  # only a "<" could end the element
+    return f'<script type="application/json" id="{name}"{attributes}>{text}</script>'
 
 
 def page(title, body, scripts=(), images="data:", style="", connect="'none'"):

@@ -15,7 +15,7 @@ Its data, plain values all of them; texts are shown as text, whatever they say:
 import json
 
 from neuraltalk.pages import frames
-from neuraltalk.pages.html import HERE, page, printable
+from neuraltalk.pages.html import HERE, carried, page, printable
 
 MOST_RUNS = 600  # the latest ones
 MOST_POINTS = 60_000  # of all curves together: about one megabyte
@@ -56,8 +56,6 @@ def monitor_page(data, place, live=None, written=""):
     live     the URL where newer data is; None for a page that stays as it is
     written  when that was made
     """
-    # JSON inside a script element: only "<" could end it. Everything is shown by textContent.
-    carried = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = [
         frames.heading("Runs", notes=[place]),
         '<dl class="figures" id="figures"></dl>',
@@ -71,7 +69,7 @@ def monitor_page(data, place, live=None, written=""):
         '<section class="wide-table" id="table" role="region" aria-label="Runs, a table" tabindex="0"></section>',
         '<details class="points" id="points"><summary>The curves shown, as a table</summary><div></div></details>',
         "</main>",
-        f'<script type="application/json" id="data" data-live="{live or ""}" data-written="{written}">{carried}</script>',
+        carried("data", data, f' data-live="{live or ""}" data-written="{written}"'),
     ]
     return page(
         "Runs",

@@ -36,7 +36,7 @@ def regions_page(
     body = [
         frames.heading(title, figures, notes),
         toolbar(len(entries), [("surest first", "least sure first")]),
-        card_list(cards, aspect, wide=True),
+        card_list(cards, aspect, "cards wide"),
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
