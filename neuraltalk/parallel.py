@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 
 FEW = 100                           # below so many jobs, starting processes costs more than it gains
