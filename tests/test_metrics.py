@@ -185,6 +185,7 @@ def test_published_scores_of_real_captions(path):
 
 
 @pytest.mark.skipif(not PUBLISHED, reason="the published captions are not on this machine")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_published_meteor():
     pytest.importorskip("pycocoevalcap", reason="pycocoevalcap isn't installed")
     record = json.loads(PUBLISHED[1].read_text(encoding="utf-8"))

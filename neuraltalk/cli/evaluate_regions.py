@@ -154,15 +154,11 @@ def write(checkpoint, rows, options):
 
 def nearest_snippets(dataset, features, rows):
     """For each row (n, D) the most usual snippet, the first of equals, of the training region nearest by angle: token lists."""
+    from neuraltalk.metrics.nearest import nearest
+
     train = [image for image in dataset.split("train") if image.sentences]
-    best, at = np.full(len(rows), -np.inf, np.float32), np.zeros(len(rows), np.int64)
-    for first in range(0, len(train), REGIONS_AT_ONCE):
-        some = features.rows([image.imgid for image in train[first : first + REGIONS_AT_ONCE]])
-        cosines = rows @ (some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)).T  # (n, some)
-        nearest = cosines.argmax(axis=1)
-        value = cosines[np.arange(len(rows)), nearest]
-        better = value > best
-        best[better], at[better] = value[better], first + nearest[better]
+    blocks = range(0, len(train), REGIONS_AT_ONCE)
+    at, _ = nearest(rows, (features.rows([image.imgid for image in train[k : k + REGIONS_AT_ONCE]]) for k in blocks))
     if not train:
         return [[] for _ in rows]
     usual = {}
@@ -187,11 +183,10 @@ def judge_all(systems, dataset, images):
 
 def figures_of(sentences, references, verdicts):
     """The figures of one system: shares 0..1, mean length in words."""
-    from neuraltalk.metrics.bleu import corpus_bleu
     from neuraltalk.metrics.diversity import distinct_share, mean_length
+    from neuraltalk.metrics.scores import score
 
-    bleu = corpus_bleu(sentences, [[text.split() for text in own] for own in references])
-    figures = {f"BLEU-{n + 1}": bleu[n] for n in range(4)}
+    figures = score([" ".join(tokens) for tokens in sentences], references).figures()
     if verdicts:
         from neuraltalk.data.scenes.region_judge import names_a_thing
 

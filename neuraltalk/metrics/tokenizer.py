@@ -78,7 +78,7 @@ RULES = [
     f"(?:[A-HJ-XZlno]|[Qq]u){Q}{L}{{2,}}|[DdOo]{Q}{L}{L}+(?![-]{A})|[Dd]{Q}{A}{{2,}}",  # O'Neil, l'Oreal
     f"([DdJjLlYy]{Q}){A}",  # y' all
     f"(?i:('t)(?:is|was))|(?i:(more)'n)(?![\\w-])|{Q}n(?:{Q}|(?![\\w-]))",  # 't is, rock 'n' roll
-    f"{Q}\\d\\ds?(?!{A}|{CLITIC})",  # '90s
+    f"{Q}\\d\\ds?(?![\"”]|{A}|{CLITIC})",  # '90s
     f"(?i:{Q}(?:em|til|till|cause)|(?:somethin|ol|dunkin){Q}|o{Q}clocks?|ma{Q}am|c{Q}mon|[eo]{Q}er|ne{Q}er|cap{Q}n|s{Q}mores"
     f"|hallowe{Q}en|ha{Q}aretz|shi{Q}ite|xi{Q}an|nat{Q}l)(?!{L})",
     # numbers
