@@ -248,28 +248,13 @@ def _picture_folder(folder, options):
 
 def _extract(folder, seed):
     """Learn a k-means extractor from the training pictures; write it, and the features of all pictures."""
-    import numpy as np
-
-    from neuraltalk import files
+    from neuraltalk.cli import extract, extraction
     from neuraltalk.data import dataset
-    from neuraltalk.vision.kmeans import KMeansExtractor
 
+    for name in ("features.npy", "extractor.npz"):  # old ones don't belong to the new images, should this be interrupted
+        (folder / name).unlink(missing_ok=True)
     found = dataset.load_dataset(folder)
-    (folder / "features.npy").unlink(
-        missing_ok=True
-    )  # an old one doesn't belong to the new images, should this be interrupted
-    console.say("learning a dictionary from the training pictures ...")
-    train = [found.picture_path(image) for image in found.split("train")]
-    extractor = KMeansExtractor.learn(train, np.random.default_rng(seed))
-    extractor.save(folder / "extractor.npz")
-    N, D = len(found.images), extractor.dimension
-    with (
-        console.Progress(N, "features", unit="picture") as progress,
-        files.write_atomically(folder / "features.npy") as file,
-    ):
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (N, D)})
-        for start in range(0, N, 256):  # not all at once: a gigabyte for 60,000 pictures
-            pictures = [found.picture_path(image) for image in found.images[start : start + 256]]
-            values = extractor.features(pictures, lambda done, start=start: progress.update(start + done))
-            file.write(values.astype("<f4", copy=False).tobytes())
-    print(f"{folder / 'features.npy'}: {D} numbers for each image, by the extractor {folder / 'extractor.npz'}")
+    extractor = extract.kmeans_extractor(found, seed)
+    pictures = [extraction.Picture(extract.name_of(image), found.picture_path(image)) for image in found.images]
+    extraction.extract(pictures, folder, extractor, jobs=extract.jobs(None, len(pictures)), restart=True)
+    print(f"{folder / 'features.npy'}: {extractor.dimension} numbers for each image, by the extractor {folder / 'extractor.npz'}")

@@ -18,6 +18,7 @@ COMMANDS = {
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
     "weights": ("neuraltalk.cli.weights", "fetch pretrained VGG-16, for features from pixels"),
+    "extract": ("neuraltalk.cli.extract", "features of a data set's pictures, or of a folder's, from their pixels"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 

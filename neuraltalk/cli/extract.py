@@ -1,0 +1,261 @@
+"""`neuraltalk extract`: feature files of a data set's pictures, or of a folder of pictures."""
+
+import argparse
+import os
+import pathlib
+
+from neuraltalk.cli import captioning, console
+from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, extract, file_names
+from neuraltalk.errors import UserError
+from neuraltalk.vision.extractors import PRETRAINED
+
+DESCRIPTION = """\
+Computes features from pixels, for training and captioning:
+
+    neuraltalk extract flickr8k                                vgg_feats.mat beside data/flickr8k/dataset.json
+    neuraltalk extract ~/photos --features cv/scenes_lstm_baseline.p -o /tmp/features
+    neuraltalk extract flickr8k --regions                      and region_feats.mat, for the alignment model
+
+WHERE is a data set (a name below data/, or its folder) or a folder of pictures. Ctrl-C or a crash loses
+nothing: the same command goes on where it stopped. Unreadable pictures are told and skipped: in a data set
+their rows are zeros, in a folder they have none, and tasks.txt names the pictures that do.
+"""
+
+EPILOG = """\
+Regions are R-CNN's way: boxes are proposed from the pixels (selective search), ranked, and the best 19 measured
+behind the whole picture. Boxes of a detector of yours take the proposals' place:
+
+    neuraltalk extract flickr8k --regions --boxes detections.json
+
+    {"a.jpg": [[xmin, ymin, xmax, ymax], ...], ...}     in pixels; with a score behind each four, in any order
+
+Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (the same command continues).
+"""
+
+
+def build_parser():
+    """The options of `neuraltalk extract`."""
+    parser = captioning.Parser(
+        prog="neuraltalk extract",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("where", metavar="WHERE", help="a data set, or a folder of pictures")
+    parser.add_argument(
+        "--features",
+        metavar="KIND",
+        default="vgg16-conv5",
+        help=f"what computes them: {', '.join(PRETRAINED)}; kmeans: a dictionary of the data set's own, learned from its "
+        "training pictures unless its folder has one; or a checkpoint or extractor.npz, for the same kind as theirs "
+        "(default: %(default)s, which needs the convolutions of VGG-16 only)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights of VGG-16 (default: where `neuraltalk weights` puts them)")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="where the files go (default: WHERE)")
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    parser.add_argument("--restart", action="store_true", help="forget what an unfinished run has measured")
+    parser.add_argument(
+        "-j", "--jobs", type=captioning.count, metavar="N", help="processes (default: one for each core; 1 for few pictures)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of a new k-means dictionary (default: %(default)s)")
+
+    group = parser.add_argument_group("regions")
+    group.add_argument("--regions", action="store_true", help="also write region_feats.mat: boxes and their features")
+    group.add_argument("--regions_only", action="store_true", help="write that file and no other")
+    group.add_argument(
+        "--count",
+        type=captioning.count,
+        default=DETECTIONS,
+        metavar="N",
+        help="boxes a picture besides the whole of it, at most (default: %(default)s, as in the paper)",
+    )
+    group.add_argument("--boxes", metavar="FILE", help="a detector's boxes, JSON as below")
+    group.add_argument(
+        "--score",
+        choices=("objectness", "classes"),
+        default="objectness",
+        help="what ranks proposals: how much they look like things, or how sure VGG-16 is of a class in them "
+        "(needs --features vgg16-fc7) (default: objectness)",
+    )
+    group.add_argument(
+        "--classifier", metavar="FILE", help="rank by classes of your own: an .npz with W (numbers of a region x classes) and b"
+    )
+    group.add_argument(
+        "--candidates",
+        type=captioning.count,
+        default=200,
+        metavar="N",
+        help="proposals that classes are asked about, the best by objectness (default: %(default)s)",
+    )
+    return parser
+
+
+@console.command
+def main(argv=None):
+    """Extract features. Returns 0, or raises UserError."""
+    options = build_parser().parse_args(argv)
+    whole, regions = not options.regions_only, region_options(options)
+    dataset, pictures = find_pictures(options.where)
+    source = dataset.folder if dataset is not None else pathlib.Path(options.where).expanduser()
+    output = source if options.output is None else pathlib.Path(options.output).expanduser()
+    boxes = None if options.boxes is None else detections(options.boxes, pictures)
+    captioning.check_output_folder(output)
+    extractor = find_extractor(options, dataset)
+    if regions is not None:
+        check_classifier(regions, extractor)
+    check_free(output, file_names(extractor, whole, regions), whole, regions, options.force)
+
+    faults = extract(
+        pictures,
+        output,
+        extractor,
+        whole=whole,
+        regions=regions,
+        boxes=boxes,
+        weights_file=options.weights,
+        jobs=jobs(options.jobs, len(pictures)),
+        restart=options.restart,
+        keep_rows=dataset is not None,
+    )
+    tell(pictures, output, extractor, whole, regions, faults, dataset)
+    return 0
+
+
+def region_options(options):
+    """How regions are found, or None if none are wanted."""
+    if not options.regions and not options.regions_only:
+        if options.boxes or options.classifier or options.score != "objectness":
+            raise UserError("--boxes, --classifier and --score are about regions; add --regions (or --regions_only)")
+        return None
+    if options.classifier and options.score == "classes":
+        raise UserError("--classifier and --score classes are two ways to rank proposals; choose one")
+    if options.boxes and (options.classifier or options.score != "objectness"):
+        raise UserError("--boxes come ranked by their scores, or best first; leave out --classifier and --score")
+    classifier = "fc8" if options.score == "classes" else options.classifier
+    return Regions(options.count, classifier, max(options.candidates, options.count))
+
+
+def find_pictures(where):
+    """The Dataset (None for a plain folder) and the pictures of WHERE, in the order of their rows."""
+    from neuraltalk.cli.predict import pictures_of
+    from neuraltalk.data.dataset import find_dataset, load_dataset
+
+    folder = pathlib.Path(where).expanduser()
+    if not (captioning.DATA / where / "dataset.json").is_file() and not (folder / "dataset.json").is_file():
+        if not folder.is_dir():
+            find_dataset(where, captioning.DATA)  # raises, with a list of those that are there
+        paths = pictures_of(folder)
+        return None, [Picture(path.relative_to(folder).as_posix(), path) for path in paths]
+    dataset = load_dataset(find_dataset(where, captioning.DATA))
+    if dataset.regions_of is not None:
+        raise UserError(f"{dataset.folder} is a data set of regions; extract {dataset.regions_of}, whose pictures they are parts of")
+    pictures = [Picture(name_of(image), dataset.picture_path(image)) for image in dataset.images]
+    if not any(picture.path.is_file() for picture in pictures):
+        raise UserError(f"{dataset.pictures}: none of the {len(pictures)} pictures is there, such as {pictures[0].name}; put them there")
+    return dataset, pictures
+
+
+def name_of(image):
+    """An image's name in messages and files of boxes, its folder before it if it has one."""
+    return f"{image.filepath}/{image.filename}" if image.filepath else image.filename
+
+
+def detections(path, pictures):
+    """A detector's boxes by the pictures' names; those that it doesn't know get proposals."""
+    from neuraltalk.data.boxes import read_boxes
+
+    boxes = read_boxes(path)
+    missing = [picture.name for picture in pictures if picture.name not in boxes]
+    if len(missing) == len(pictures):
+        raise UserError(f"{path}: names none of the {len(pictures)} pictures; expected file names such as {pictures[0].name}")
+    if missing:
+        console.say(f"{path} has no boxes for {len(missing):,} pictures, which get proposals: {missing[0]}")
+    return boxes
+
+
+def find_extractor(options, dataset):
+    """The extractor of --features."""
+    from neuraltalk.vision.extractors import extractor_from_state, load_extractor, pretrained_extractor
+
+    kind = options.features
+    if kind in PRETRAINED:
+        return pretrained_extractor(kind, options.weights)
+    if kind == "kmeans":
+        if dataset is None:
+            raise UserError("--features kmeans: a folder has no dictionary; give a checkpoint or extractor.npz that has one")
+        return kmeans_extractor(dataset, options.seed)
+    if not pathlib.Path(kind).is_file():
+        known = ", ".join((*PRETRAINED, "kmeans"))
+        raise UserError(f"--features {kind}: expected one of {known}, or the file of a checkpoint or an extractor.npz")
+    if pathlib.Path(kind).suffix == ".npz":
+        return load_extractor(kind)
+    checkpoint = captioning.open_checkpoint(kind)
+    if checkpoint.extractor is None:
+        raise UserError(f"{kind} was trained on features from elsewhere and doesn't say how they were made; name their kind")
+    return extractor_from_state(checkpoint.extractor)
+
+
+def kmeans_extractor(dataset, seed):
+    """The k-means extractor of a data set: the one in its folder, or one learned from its training pictures."""
+    import numpy as np
+
+    from neuraltalk.vision.extractors import load_extractor
+    from neuraltalk.vision.kmeans import KMeansExtractor
+
+    path = dataset.folder / "extractor.npz"
+    if path.is_file():
+        extractor = load_extractor(path)
+        if extractor.name.startswith(KMeansExtractor.name):
+            return extractor
+    console.say("learning a dictionary from the training pictures ...")
+    train = [dataset.picture_path(image) for image in dataset.split("train")]
+    extractor = KMeansExtractor.learn(train, np.random.default_rng(seed))
+    extractor.save(path)
+    return extractor
+
+
+def check_classifier(regions, extractor):
+    """Refuse a classifier that doesn't fit the extractor."""
+    from neuraltalk.vision.proposals.classifier import fc8_classifier, read_classifier
+
+    if regions.classifier == "fc8":
+        fc8_classifier(extractor)
+    elif regions.classifier is not None:
+        read_classifier(regions.classifier, extractor.region_dimension)
+
+
+def check_free(output, names, whole, regions, force):
+    """Refuse to replace files unasked, and to write beside others that would be taken for these."""
+    from neuraltalk.data import features
+    from neuraltalk.data import regions as region_files
+
+    if (output / PARTIAL).is_dir():
+        return  # an unfinished run has been here, and passed
+    known = features.NAMES * whole + region_files.NAMES * (regions is not None)
+    for name in known:
+        if (output / name).exists() and not (force and name in names):
+            hint = "--force replaces it" if name in names else "move it away"
+            raise UserError(f"{output / name}: is there already; {hint}, or write elsewhere with -o")
+
+
+def jobs(wanted, pictures):
+    """How many processes: starting one takes as long as some pictures."""
+    return wanted or (1 if pictures < 50 else os.cpu_count() or 1)
+
+
+def tell(pictures, output, extractor, whole, regions, faults, dataset):
+    """Say what was written."""
+    count = console.format_count(len(pictures) - (0 if dataset is not None else len(faults)))
+    for name in file_names(extractor, whole, regions):
+        what = f"{extractor.region_dimension} numbers a region" if name.startswith("region") else f"{extractor.dimension} numbers each"
+        print(f"{output / name}: {count} pictures, {what}, by {extractor.name}")
+    if faults:
+        rows = "their rows are zeros" if dataset is not None else f"{output / 'tasks.txt'} names the others"
+        print(f"{len(faults)} of {len(pictures)} pictures couldn't be read; {rows}: {faults[0][1]}")
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())

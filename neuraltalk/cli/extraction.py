@@ -1,0 +1,267 @@
+"""From pixels to feature files: many pictures, by any extractor, in bounded memory, resumable after a kill at any instant.
+
+    workers     each opens some pictures, proposes boxes, measures; what it found is a picture's record
+    journal     OUTPUT/extract.partial/ grows by a record at a time (data/journal.py); a later run continues it
+    assembly    when every picture has its record, they are copied into the files in the pictures' order, and the folder goes
+
+A record is found again by the picture's name, size and time of change, so pictures may be added or mended in between.
+"""
+
+import functools
+import hashlib
+import json
+import pathlib
+import shutil
+from typing import NamedTuple
+
+import numpy as np
+
+from neuraltalk.cli import console
+from neuraltalk.errors import UserError
+from neuraltalk.files import write_json, write_text
+
+PARTIAL = "extract.partial"
+BATCH = 8  # pictures that a worker has in hand at once
+DETECTIONS = 19  # regions besides the whole picture, as in the paper
+
+
+class Picture(NamedTuple):
+    name: str  # in messages, journals and JSON files of boxes
+    path: pathlib.Path
+
+
+class Regions(NamedTuple):
+    """How the regions of a picture are found."""
+
+    most: int = DETECTIONS  # besides the whole picture
+    classifier: str = None  # None: objectness ranks; "fc8": the network's own classes; else the file of a classifier
+    candidates: int = 200  # the best by objectness, which the classifier looks at
+
+
+class Plan(NamedTuple):
+    """What is measured of each picture."""
+
+    extractor_file: pathlib.Path
+    weights_file: pathlib.Path  # of a pretrained extractor; None: where they are found
+    whole: bool  # features of the whole picture
+    regions: Regions  # None: no regions
+
+
+class Record(NamedTuple):
+    """What was measured of a picture; `fault` says why nothing was."""
+
+    features: np.ndarray = None  # (D,) float32
+    boxes: np.ndarray = None  # (R, 4) float32, the whole picture first
+    regions: np.ndarray = None  # (R, d) float32
+    fault: str = None
+
+
+# What a worker does
+
+
+def measure(plan, batch):
+    """Records of some pictures, as [(key, bytes)]; batch: [(key, path, boxes of a detector or None)]."""
+    from neuraltalk.vision.extractors import features_and_regions
+    from neuraltalk.vision.pictures import open_picture
+
+    extractor = _extractor(plan.extractor_file, plan.weights_file)
+    images, found = {}, {}
+    for key, path, _ in batch:
+        try:
+            images[key] = open_picture(path)
+        except UserError as fault:
+            found[key] = Record(fault=str(fault))
+    boxes = {key: choose_boxes(plan, extractor, images[key], given) for key, _, given in batch if key in images and plan.regions}
+    if not images:
+        pass
+    elif plan.whole and plan.regions:
+        features, regions = features_and_regions(extractor, list(images.values()), [boxes[key] for key in images])
+        found |= {key: Record(own, boxes[key], parts) for key, own, parts in zip(images, features, regions)}
+    elif plan.whole:
+        found |= {key: Record(features=own) for key, own in zip(images, extractor.features(list(images.values())))}
+    else:
+        found |= {key: Record(None, boxes[key], extractor.regions(images[key], boxes[key])) for key in images}
+    return [(key, pack(record)) for key, record in found.items()]
+
+
+def choose_boxes(plan, extractor, image, given):
+    """The regions of a PIL image, the whole of it first -> (R, 4) float32. given: a detector's boxes, or None."""
+    from neuraltalk.data.boxes import whole_first
+    from neuraltalk.vision.proposals.proposing import propose
+
+    most = plan.regions.most
+    if given is not None:
+        return whole_first(given, image.size)[: 1 + most]
+    classifier = _classifier(plan)
+    if classifier is None:
+        return whole_first(propose(np.asarray(image)), image.size)[: 1 + most]
+    boxes = whole_first(propose(np.asarray(image), plan.regions.candidates), image.size)[1:]
+    if len(boxes):
+        boxes = boxes[classifier.best(boxes, extractor.regions(image, boxes), most)]
+    return whole_first(boxes, image.size)
+
+
+@functools.cache
+def _extractor(file, weights_file):
+    from neuraltalk.vision.extractors import load_extractor
+
+    extractor = load_extractor(file)
+    if weights_file is not None:
+        extractor.weights_file = weights_file
+    return extractor
+
+
+@functools.cache
+def _classifier(plan):
+    from neuraltalk.vision.proposals.classifier import fc8_classifier, read_classifier
+
+    if plan.regions.classifier is None:
+        return None
+    extractor = _extractor(plan.extractor_file, plan.weights_file)
+    if plan.regions.classifier == "fc8":
+        return fc8_classifier(extractor)
+    return read_classifier(plan.regions.classifier, extractor.region_dimension)
+
+
+def pack(record):
+    """A Record as bytes: a line of JSON with the arrays' shapes, then their numbers."""
+    arrays = [record.features, record.boxes, record.regions]
+    head = {"fault": record.fault, "shapes": [None if array is None else array.shape for array in arrays]}
+    numbers = [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays if array is not None]
+    return b"".join([json.dumps(head).encode(), b"\n", *numbers])
+
+
+def unpack(data):
+    """bytes -> Record"""
+    line, _, numbers = data.partition(b"\n")
+    head, arrays, done = json.loads(line), [], 0
+    for shape in head["shapes"]:
+        count = 0 if shape is None else int(np.prod(shape))
+        arrays.append(None if shape is None else np.frombuffer(numbers, "<f4", count, done).reshape(shape))
+        done += 4 * count
+    return Record(*arrays, head["fault"])
+
+
+# What the command does
+
+
+def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None, weights_file=None, jobs=1, restart=False, keep_rows=True):
+    """Measure pictures and write what was measured into the folder `output` -> [(Picture, fault)] of the unreadable ones.
+
+    pictures    list of Picture, different names
+    whole       write vgg_feats.mat (features.npy for an extractor that isn't pretrained), a row for each picture
+    regions     a Regions, to write region_feats.mat; or None
+    boxes       {name: boxes (R, 4)} of a detector, in place of proposals; or None
+    jobs        processes; 1 is this one
+    restart     forget what an earlier run has measured
+    keep_rows   an unreadable picture has a row of zeros; otherwise none, and tasks.txt names those that have one
+
+    extractor.npz says what made the features, region_extractor.npz the same of
+    regions. Raises UserError if an earlier, unfinished run measured something else.
+    """
+    from neuraltalk.data.journal import Journal
+    from neuraltalk.parallel import spread_unordered
+
+    output = pathlib.Path(output)
+    partial = output / PARTIAL
+    if restart:
+        shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, exist_ok=True)
+    check_same_work(partial / "plan.json", extractor, whole, regions, boxes)
+    extractor.save(partial / "extractor.npz")
+    plan = Plan(partial / "extractor.npz", weights_file, whole, regions)
+    with Journal(partial / "records") as journal:
+        keys = [key_of(picture) for picture in pictures]
+        left = [
+            (key, picture.path, None if boxes is None else boxes.get(picture.name))
+            for key, picture in zip(keys, pictures)
+            if key not in journal
+        ]
+        done = len(pictures) - len(left)
+        if done:
+            console.say(f"{done:,} of {len(pictures):,} pictures are measured already, from {partial}")
+        batches = (left[start : start + BATCH] for start in range(0, len(left), BATCH))
+        with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
+            for found in spread_unordered(functools.partial(measure, plan), batches, min(jobs, -(-len(left) // BATCH) or 1)):
+                for key, data in found:
+                    journal.add(key, data)
+                    done += 1
+                    if (fault := unpack_fault(data)) is not None:
+                        progress.say(f"skipped: {fault}")
+                progress.update(done)
+        faults = [(picture, fault) for key, picture in zip(keys, pictures) if (fault := unpack_fault(journal[key])) is not None]
+        if len(faults) == len(pictures):
+            raise UserError(f"none of the {len(pictures)} pictures can be read: {faults[0][1]}")
+        if faults and not keep_rows:
+            unreadable = {picture.name for picture, _ in faults}
+            keys = [key for key, picture in zip(keys, pictures) if picture.name not in unreadable]
+            names = [picture.name for picture in pictures if picture.name not in unreadable]
+            write_text(output / "tasks.txt", "".join(f"{name}\n" for name in names))
+        assemble(journal, keys, output, extractor, whole, regions)
+    shutil.rmtree(partial, ignore_errors=True)
+    return faults
+
+
+def check_same_work(path, extractor, whole, regions, boxes):
+    """Note what is measured, or refuse to go on with what an earlier run measured otherwise."""
+    digest = None
+    if boxes is not None:
+        texts = (f"{name} {boxes[name].tolist()}" for name in sorted(boxes))
+        digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    work = {
+        "extractor": extractor.fingerprint,
+        "whole": whole,
+        "regions": None if regions is None else list(regions),
+        "boxes": digest,
+    }
+    if path.is_file():
+        from neuraltalk.data.dataset import read_json
+
+        if read_json(path) != work:
+            raise UserError(
+                f"{path.parent}: an unfinished run with another extractor or other options is there; give the same ones to "
+                "continue it, or --restart to begin anew"
+            )
+    write_json(path, work)
+
+
+def key_of(picture):
+    """What a picture's record is found by."""
+    try:
+        status = picture.path.stat()
+        return f"{picture.name}\n{status.st_size} {status.st_mtime_ns}"
+    except OSError:
+        return picture.name
+
+
+def unpack_fault(data):
+    """Why a record's picture couldn't be read, or None."""
+    return json.loads(data[: data.index(b"\n")])["fault"]
+
+
+def file_names(extractor, whole, regions):
+    """The files that are written for an extractor, those with features first."""
+    features = "vgg_feats.mat" if getattr(extractor, "pretrained", False) else "features.npy"
+    return [features] * whole + ["region_feats.mat"] * (regions is not None)
+
+
+def assemble(journal, keys, output, extractor, whole, regions):
+    """Copy the records of `keys`, in this order, into the files."""
+    from neuraltalk.data.feature_writer import write_feature_rows, write_region_rows
+
+    for name in file_names(extractor, whole, regions):
+        (output / name).unlink(missing_ok=True)  # before what made it is replaced, should this be interrupted
+    if whole:
+        extractor.save(output / "extractor.npz")
+        nothing = np.zeros(extractor.dimension, np.float32)
+        rows = (unpack(journal[key]).features for key in keys)
+        name = file_names(extractor, whole, None)[0]
+        write_feature_rows(output / name, (nothing if row is None else row for row in rows), len(keys), extractor.dimension)
+    if regions is not None:
+        extractor.save(output / "region_extractor.npz")
+        nothing = np.array([[0, 0, 1, 1]], np.float32), np.zeros((1, extractor.region_dimension), np.float32)
+        counts = [1 if (boxes := unpack(journal[key]).boxes) is None else len(boxes) for key in keys]
+        records = (unpack(journal[key]) for key in keys)
+        parts = (nothing if record.boxes is None else (record.boxes, record.regions) for record in records)
+        write_region_rows(output / "region_feats.mat", parts, sum(counts), extractor.region_dimension)
+
