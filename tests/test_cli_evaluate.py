@@ -10,6 +10,7 @@ from test_cli_predict import result_of
 
 from neuraltalk.cli import evaluate, evaluate_captioner
 from neuraltalk.data.dataset import load_dataset
+from neuraltalk.metrics import scores
 from neuraltalk.metrics.bleu import corpus_bleu
 from neuraltalk.train.checkpoint import load_checkpoint
 
@@ -188,3 +189,70 @@ def test_features_and_words_must_fit_the_checkpoint(place, capsys):
     assert "was trained on features from elsewhere" in refused(capsys, foreign, "-d", "tiny")
     german = tiny_models.make_checkpoint(place / "german.p", dimension=dimension, dataset="vgg", words=["ein", "hund"])
     assert "knows none of the words" in refused(capsys, german)
+
+
+def test_systems_beside_each_other(place, capsys):
+    """Two models, two beam sizes, the nearest image and people: a column for each, the same in JSON and CSV, a result for each model's."""
+    from neuraltalk.vision.extractors import extractor_from_state
+
+    extractor = extractor_from_state(load_checkpoint(place / "cv" / "tiny.p").extractor)
+    tiny_models.make_checkpoint(place / "cv" / "other.p", extractor, words=["a", "dog", "cat", "runs", "here"])
+    code, out, err = run(
+        capsys, "cv/tiny.p", "cv/other.p", "-b", "1,3", "--nearest", "--human", "--json", "t.json", "--csv", "t.csv", "--draws", 20
+    )
+    assert code == 0, err
+    table = json.loads((place / "t.json").read_text(encoding="utf-8"))
+    assert table["dataset"] == "tiny" and table["images"] == 2 and table["sentences"] == 4
+    labels = [system["system"] for system in table["systems"]]
+    assert labels[:4] == ["cv/tiny.p, greedy", "cv/tiny.p, beam 3", "cv/other.p, greedy", "cv/other.p, beam 3"]
+    assert labels[4] == "the nearest training image's sentence" and labels[5].startswith("people: each sentence")
+    assert [line.split()[0] for line in (place / "t.csv").read_text(encoding="utf-8").splitlines()[1:3]] == ['"cv/tiny.p,', '"cv/tiny.p,']
+    assert all(f"  {letter}   {label}" in out for letter, label in zip("ABCDEF", labels))
+    for letter, system in zip("ABCDE", table["systems"]):
+        result = json.loads((place / "results" / f"result_struct_{letter}.json").read_text(encoding="utf-8"))
+        captions = [blob["candidate"]["text"] for blob in result["imgblobs"]]
+        own = [[reference["text"] for reference in blob["references"]] for blob in result["imgblobs"]]
+        assert scores.score(captions, own).figures().items() <= system["figures"].items()
+        assert [blob["scores"] for blob in result["imgblobs"]] == scores.score(captions, own).of_each()
+    assert not (place / "results" / "result_struct_F.json").exists()
+    assert result["imgblobs"][0]["candidate"] == {"text": nearest_by_hand(place, 2)}
+    assert json.loads((place / "results" / "result_struct_B.json").read_text())["params"]["beam_size"] == 3
+    page = (place / "results" / "result_struct.html").read_text(encoding="utf-8")
+    assert "cv/other.p, beam 3" in page and "ROUGE-L" in page
+
+
+def nearest_by_hand(place, imgid):
+    """The first sentence of the training image whose features have the greatest cosine."""
+    features = np.load(place / "data" / "tiny" / "features.npy").astype(np.float64)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    train = load_dataset(place / "data" / "tiny").split("train")
+    return " ".join(max(train, key=lambda image: unit[image.imgid] @ unit[imgid]).sentences[0].tokens)
+
+
+def test_scores_of_a_result_file_are_those_of_eval(place, capsys):
+    from neuraltalk.cli import score
+
+    run(capsys, "--json", "eval.json")
+    assert score.main(["results/result_struct.json", "--json", "score.json"]) == 0
+    of_eval, of_score = (
+        json.loads((place / name).read_text(encoding="utf-8"))["systems"][0]["figures"] for name in ("eval.json", "score.json")
+    )
+    assert of_score.items() <= of_eval.items() and "perplexity" in of_eval and "novel captions" in of_eval
+
+
+def test_nearest_image_from_pictures_alone(place, capsys):
+    (place / "data" / "tiny" / "features.npy").unlink()
+    code, out, err = run(capsys, "cv/tiny.p", "cv/tiny.p", "--nearest", "-m", 1, "--draws", 0)
+    assert code == 0 and err.count("features: picture 3/3") == 1 and "±" not in out
+
+
+def test_mistakes_about_systems_beside_each_other(place, capsys):
+    assert "3 is more than --beam_size 1" in refused(capsys, "-b", "7,1", "--nbest", 3)
+    assert "'x' should be a whole number" in refused(capsys, "-b", "1,x")
+    path = place / "data" / "tiny" / "dataset.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for image in document["images"]:
+        image["sentences"] = image["sentences"][:1] if image["split"] == "test" else []
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert "no training images with sentences" in refused(capsys, "--nearest")
+    assert "--human needs images with two references" in refused(capsys, "--human")

@@ -25,6 +25,7 @@ def evaluate(options, checkpoints, beams, dataset, images):
     references = [[" ".join(sentence.tokens) for sentence in image.sentences] for image in images]
     known = [sentence.tokens for image in training for sentence in image.sentences]
     truth = captioning.load_truth(dataset.folder)
+    human = scoring.people(references, tokenize) if options.human else None
     measured, results = [], []
 
     def add(label, blobs, result, perplexity=None):
@@ -57,9 +58,8 @@ def evaluate(options, checkpoints, beams, dataset, images):
     if options.nearest:
         blobs = nearest_sentences(dataset, images, references, training, features[0])
         add("the nearest training image's sentence", blobs, {"params": captioning.plain(options), "imgblobs": blobs})
-    if options.human:
-        system, scores, _ = scoring.people(references, options, tokenize)
-        measured.append((system, scores, False))
+    if human:
+        measured.append((*human, False))
     scoring.add_intervals(measured, options)
 
     systems = [system for system, _, _ in measured]

@@ -76,8 +76,7 @@ def main(argv=None):
         other = next(system.label for system, _, comparable in measured if not comparable)
         console.say(f"note: {other} isn't on the same references as {read[0].path}; their figures can't be compared")
     if options.human:
-        system, scores, _ = scoring.people(read[0].references, options, cut)
-        measured.append((system, scores, False))
+        measured.append((*scoring.people(read[0].references, cut), False))
     scoring.add_intervals(measured, options)
 
     systems = [system for system, _, _ in measured]

@@ -97,18 +97,17 @@ def measure(label, texts, references, options, cut, training=None, verdicts=None
     return System(label, figures, notes=notes), scores
 
 
-def people(references, options, cut):
-    """People's sentences against each other's -> (System, Scores, positions of the images in it).
+def people(references, cut):
+    """People's sentences against each other's -> (System, Scores).
 
     Images of a single sentence are left out.
     """
     from neuraltalk.metrics.diversity import distinct_share, mean_length
     from neuraltalk.metrics.scores import human_agreement
 
-    positions = [k for k, own in enumerate(references) if len(own) > 1]
-    if not positions:
+    references = [own for own in references if len(own) > 1]
+    if not references:
         raise UserError("--human needs images with two references or more, and here each has one; leave it out")
-    references = [references[k] for k in positions]
     scores = human_agreement(references, cut)
     turns = [[own[turn].split() for own in references] for turn in range(min(map(len, references)))]
     figures = {
@@ -117,7 +116,7 @@ def people(references, options, cut):
         "distinct captions": sum(map(distinct_share, turns)) / len(turns),
     }
     label = f"people: each sentence against the image's others ({counts_text([len(own) - 1 for own in references])})"
-    return System(label, figures), scores, positions
+    return System(label, figures), scores
 
 
 def add_intervals(measured, options):
