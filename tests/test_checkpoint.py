@@ -219,6 +219,7 @@ def test_the_newest(tmp_path):
     touch(tmp_path / "old.p", 30)
     touch(tmp_path / "new.p", 20)
     touch(tmp_path / "newest.previous.p", 10)
+    touch(tmp_path / "flickr8k.p", 5)  # what travels with the project
     assert newest_checkpoint(tmp_path).name == "new.p"
     assert newest_last(tmp_path).name == "new.last.p"
 
@@ -270,3 +271,13 @@ def test_a_copy_never_replaces_a_file_and_says_when_half_precision_is_not_enough
     assert share.main([str(path), str(copy)]) == 2
     assert "is there already" in capsys.readouterr().err
     assert copy.read_text() == "mine"
+
+
+SHIPPED = pathlib.Path(__file__).parents[1] / "cv" / checkpoints.SHIPPED
+
+
+def test_the_checkpoint_that_travels_with_the_project_is_small_and_knows_its_features():
+    assert SHIPPED.stat().st_size <= 8_000_000
+    shipped = load_checkpoint(SHIPPED)
+    assert shipped.extractor["name"] == "vgg16-conv5" and shipped.image_dimension == 4096
+    assert f"perplexity {shipped.perplexity:.2f}" in SHIPPED.with_suffix(".md").read_text(encoding="utf-8")

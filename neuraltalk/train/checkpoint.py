@@ -38,6 +38,7 @@ from neuraltalk.files import write_atomically
 from neuraltalk.pickles.unpickler import load_pickle
 
 VERSION = 1
+SHIPPED = "flickr8k.p"  # in cv/, comes with the project: no run's, so it is used only where it is named
 ORIGINAL_KEYS = ("model", "params", "wordtoix", "ixtoword")  # without these there is nothing to predict with
 
 
@@ -143,7 +144,7 @@ def newest_checkpoint(folder="cv", kind=None):
 
     kind "captioner" or "alignment" takes only runs that, by their file names, are of that kind.
     """
-    files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".")]
+    files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".") and path.name != SHIPPED]
     if kind is not None:
         files = [path for path in files if ("_alignment_" in path.name) == (kind == "alignment")]
     for wanted in (
