@@ -59,14 +59,7 @@ class VGGExtractor:
     def network(self):
         """The VGG16, read at the first use. Raises UserError if no weights are found, or those of another network."""
         if self._network is None:
-            network = read_network(self.weights_file, type(self))
-            found = self.network_fingerprint_of(network.weights)
-            if found != self.network_fingerprint:
-                raise UserError(
-                    f"{network.weights.source}: these weights ({found[:12]}) are not those that made the features "
-                    f"({self.network_fingerprint[:12]}); name the file of those with NEURALTALK_WEIGHTS"
-                )
-            self._network = network
+            self._network = read_network(self.weights_file, type(self), self.network_fingerprint)
         return self._network
 
     def features(self, pictures, progress=None):
@@ -108,11 +101,14 @@ class VGGExtractor:
             np.savez(file, **self.state())
 
 
-def read_network(weights_file, kind):
-    """The VGG16 for a kind of extractor; weights that it doesn't need stay in their file."""
-    from neuraltalk.vision.weights.vgg16 import find_weights, read_weights
+def read_network(weights_file, kind, fingerprint=None):
+    """The VGG16 for a kind of extractor; weights that it doesn't need stay in their file.
 
-    network = VGG16(read_weights(find_weights(weights_file), connected=kind.needs_connected))
+    fingerprint: which network it has to be; of several files of weights the one that has it is taken.
+    """
+    from neuraltalk.vision.weights.vgg16 import load_weights
+
+    network = VGG16(load_weights(weights_file, fingerprint, kind.needs_connected))
     network.check_layer(kind.layer)
     return network
 
