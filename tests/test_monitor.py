@@ -363,7 +363,7 @@ def test_charts_table_and_choices(browser, export):
         assert page.all("tbody th bdi") == ["host_toy_align", "host_toy_c", "host_toy_b", "host_toy_a"]
         assert page.all("thead th", "ariaSort")[3] == "ascending"
         page.click("#points summary")
-        assert len(page.all("#points tr")) == 1 + 3 * (4 + 9) + 3 + 3
+        page.until(f"document.querySelectorAll('#points tr').length === {1 + 3 * (4 + 9) + 3 + 3}")
         assert page.all("#status") == ["as of 2026-01-31 12:00"] and page.messages == []
 
 
@@ -422,6 +422,7 @@ def test_hostile_names_stay_text(browser, tmp_path):
     path.write_text(monitor_page(monitor_data(runs, HOSTILE, LATER), HOSTILE[0]), encoding="utf-8")
     with browser.open(path) as page:
         page.click("#points summary")
+        page.until("document.querySelectorAll('#points td').length")
         page.evaluate("document.querySelector('.plot').focus()")
         page.press("Home", "ArrowRight", "ArrowUp")
         assert page.evaluate("document.title") == "Runs" and page.messages == []
