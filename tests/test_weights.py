@@ -340,21 +340,21 @@ def test_weights_are_found(tmp_path, monkeypatch):
     monkeypatch.delenv("NEURALTALK_WEIGHTS", raising=False)
     monkeypatch.setenv("NEURALTALK_CACHE", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="no weights of VGG-16 in .*cache.*`neuraltalk weights`.*MatConvNet") as caught:
-        vgg16.find_weights()
+        vgg16.candidates()
     assert str(caught.value).isprintable()
     (tmp_path / "cache").mkdir()
     for name in ("vgg16_conv.npz", "vgg16-397923af.pth"):  # the convolutions, then the whole, which goes first
         (tmp_path / "cache" / name).touch()
-        assert vgg16.find_weights() == tmp_path / "cache" / name
+        assert vgg16.candidates()[0] == tmp_path / "cache" / name
     monkeypatch.setenv("NEURALTALK_WEIGHTS", str(tmp_path / "other.npz"))
     with pytest.raises(UserError, match="other.npz: no such file of weights .*NEURALTALK_WEIGHTS"):
-        vgg16.find_weights()
+        vgg16.candidates()
     (tmp_path / "other.npz").touch()
-    assert vgg16.find_weights() == tmp_path / "other.npz"
+    assert vgg16.candidates()[0] == tmp_path / "other.npz"
     (tmp_path / "mine.npz").touch()
-    assert vgg16.find_weights(tmp_path / "mine.npz") == tmp_path / "mine.npz"
+    assert vgg16.candidates(tmp_path / "mine.npz")[0] == tmp_path / "mine.npz"
     with pytest.raises(UserError, match="nowhere: no such file of weights. "):
-        vgg16.find_weights("nowhere")
+        vgg16.candidates("nowhere")
 
 
 def test_the_network_that_is_wanted_is_taken(tmp_path, monkeypatch):

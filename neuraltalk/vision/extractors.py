@@ -22,7 +22,7 @@ def _kinds():
 
 
 def pretrained_extractor(name, weights_file=None, resize="pillow"):
-    """The extractor `name`, one of PRETRAINED, with the weights in a file, or those that find_weights finds.
+    """The extractor `name`, one of PRETRAINED, with the weights in a file, or those that load_weights finds.
 
     resize: how pictures are brought to the network's size, see vgg/pictures.py. Raises UserError if there are no weights,
     or they don't suffice.

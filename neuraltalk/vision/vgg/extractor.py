@@ -31,14 +31,14 @@ class VGGExtractor:
         self.network_fingerprint = network_fingerprint
         self.dimension, self.region_dimension = dimension, region_dimension
         self.resize = resize
-        self.weights_file = weights_file  # None: wherever find_weights finds them
+        self.weights_file = weights_file  # None: wherever load_weights finds them
         described = f"{self.name} {network_fingerprint} {dimension} {region_dimension} {resize}"
         self.fingerprint = hashlib.sha256(described.encode()).hexdigest()
         self._network = None
 
     @classmethod
     def read(cls, weights_file=None, resize="pillow"):
-        """The extractor with the weights in a file, or in the one that find_weights finds."""
+        """The extractor with the weights in a file, or in the one that load_weights finds."""
         return cls.of(read_network(weights_file, cls), resize)
 
     @classmethod

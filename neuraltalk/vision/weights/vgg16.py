@@ -22,7 +22,7 @@ from neuraltalk.vision.weights.cache import cache_folder
 from neuraltalk.vision.weights.caffe_file import is_caffe
 from neuraltalk.vision.weights.torch_file import MAGIC as TORCH_MAGIC
 
-# Names that find_weights looks for in the cache folder: whole networks first; then others with these endings
+# Names that are looked for in the cache folder: whole networks first; then others with these endings
 FILES = (
     "vgg16-397923af.pth",
     "imagenet-vgg-verydeep-16.mat",
@@ -129,13 +129,8 @@ def _format(path, start):
     return "caffe_file" if is_caffe(start) else None
 
 
-def find_weights(path=None):
-    """The path of the file to use: `path` if given, else NEURALTALK_WEIGHTS, else the best one in the cache folder."""
-    return candidates(path)[0]
-
-
 def load_weights(path=None, fingerprint=None, connected=True):
-    """Find and read -> VGG16Weights.
+    """Find (see candidates) and read -> VGG16Weights.
 
     fingerprint: the network that is wanted; of several files in the cache folder the one that holds it is taken.
     connected: whether fc6, fc7 and fc8 are needed. If not they aren't read, and `fingerprint` is to be the
@@ -154,7 +149,10 @@ def load_weights(path=None, fingerprint=None, connected=True):
 
 
 def candidates(path=None):
-    """The files that may be used, best first; at least one, or UserError."""
+    """The files that may be used: `path` if given, else NEURALTALK_WEIGHTS, else those in the cache folder, best first.
+
+    Raises UserError if there is none.
+    """
     chosen = path or os.environ.get("NEURALTALK_WEIGHTS")
     if chosen:
         if not pathlib.Path(chosen).is_file():
