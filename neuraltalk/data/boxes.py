@@ -29,7 +29,7 @@ def read_boxes(path):
 
 def _boxes(path, name, rows):
     try:
-        array = np.array(rows, np.float32)
+        array = np.array(rows, np.float32) if rows != [] else np.zeros((0, 4), np.float32)
         fine = array.ndim == 2 and array.shape[1] in (4, 5) and np.isfinite(array).all()
         fine = fine and (array[:, :2] <= array[:, 2:4]).all()
     except (ValueError, TypeError, OverflowError):
