@@ -14,6 +14,7 @@ from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.regions import open_regions
 from neuraltalk.pages.alignment import alignment_page, box_numbers
 from neuraltalk.pages.html import link
+from neuraltalk.pages.regions import regions_page
 from neuraltalk.pages.retrieval import best, rank, retrieval_page
 from neuraltalk.train.checkpoint import load_checkpoint
 
@@ -284,4 +285,26 @@ def test_retrieval_in_a_browser(browser, folder, pictures):
         assert page.evaluate("location.hash + document.querySelector(':target').id") == "#s2s2"
         page.click('#s2 a[href="#p40"]')
         assert page.evaluate("location.hash + document.querySelector(':target').id") == "#p40p40"
+        assert page.evaluate("document.title") == "calm" and page.messages == []
+
+
+def test_regions_in_a_browser(browser, folder):
+    """A sentence and its box light up together; they're found by their words and ordered by how sure the model is."""
+    regions = [
+        {"box": [0, 0, 20, 30], "text": HOSTILE[1], "confidence": 0.5, "verdict": "true"},
+        {"box": [22, 10, 40, 30], "text": "on the beach", "confidence": 0.7, "verdict": "false"},
+    ]
+    entries = [{"img_path": "0.png", "size": (40, 30), "regions": regions}]
+    entries.append({"img_path": HOSTILE[0], "size": (40, 30), "regions": [regions[0] | {"confidence": 0.9}]})
+    with opened(browser, folder, regions_page(entries, "calm", folder, folder)) as page:
+        page.point("li:nth-of-type(2)")
+        assert page.evaluate(ON) == "2S,2L"
+        page.point('.box[data-region="1"]')
+        assert page.evaluate(ON) == "1S,1L"
+        page.choose("#order", "0 down")
+        assert page.all(".card li bdi")[0] == HOSTILE[1] and len(page.all(".card:first-child li")) == 1
+        page.click("#find")
+        page.type("beach")
+        page.until("document.querySelector('#count').value === '1 of 2 pictures'")
+        assert ("article", "picture 0.png") in page.names()
         assert page.evaluate("document.title") == "calm" and page.messages == []

@@ -43,6 +43,7 @@
     row[next].focus();
   });
 
+  if (!all) return; // a page without hidden boxes
   const toggle = () => list.classList.toggle("all", all.checked);
   all.addEventListener("change", toggle);
   toggle(); // the browser restores fields when a page is reloaded

@@ -24,9 +24,7 @@ MANY = 500  # pictures, beyond which embedded ones are made light
 PROBABLE = ("most probable first", "least probable first")
 
 
-def captions_page(
-    results, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None, links=()
-):
+def captions_page(results, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None):
     """The HTML of a captions page.
 
     results         [(label, result_struct)], each {"imgblobs": [{"img_path", "candidate": {"text", "logprob"}, "references":
@@ -38,7 +36,6 @@ def captions_page(
     notes           lines of text under those
     pictures        "embedded": small copies within the page; "linked": the files themselves, by relative links; "none"
     progress        called with the number of pictures done
-    links           (text, URL) of other pages, in the heading
 
     A picture that isn't there or can't be read leaves an empty frame with its name.
     """
@@ -61,7 +58,7 @@ def captions_page(
             progress(number + 1)
     known = {blob.get("verdict") for row in rows for blob in row}
     body = [
-        frames.heading(title, figures, notes, links, labels),
+        frames.heading(title, figures, notes, labels=labels),
         toolbar(
             len(rows),
             [PROBABLE, *((f"highest {name} first", f"lowest {name} first") for name in measures[1:])],

@@ -38,7 +38,7 @@ def regions_page(
         toolbar(len(entries), [("surest first", "least sure first")]),
         card_list(cards, aspect, "cards wide"),
     ]
-    return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
+    return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
 
 
 def _card(entry, url, shape, aspect):
@@ -62,4 +62,4 @@ def _line(k, numbers, region):
     """One sentence with its box's number."""
     sure = f'<span class="logprob" title="mean probability of its words">{frames.number(region["confidence"])}</span>'
     text = escape(region["text"]) or "<em>(no words)</em>"
-    return f"<li>{badge(k, numbers)} <bdi>{text}</bdi> {sure} {frames.verdict(region.get('verdict'))}</li>"
+    return f'<li data-region="{k}">{badge(k, numbers)} <bdi>{text}</bdi> {sure} {frames.verdict(region.get("verdict"))}</li>'
