@@ -183,6 +183,8 @@ def test_each_command_says_which_one_fits(place, capsys):
     )
     assert "is a captioner, which writes sentences but finds none" in refused(capsys, search, captioner, "a dog")
     assert "--beam_size is an option for --model captioner" in refused(capsys, evaluate, aligner, "-b", 3)
+    assert "--nearest is an option for --model captioner" in refused(capsys, evaluate, aligner, "--nearest")
+    assert "is an alignment model" in refused(capsys, evaluate, aligner, captioner)
     assert "--folds is an option for --model alignment" in refused(capsys, evaluate, captioner, "--folds", 2)
     assert run(capsys, search, "a dog")[0] == 0  # the newest of the right kind
     (place / "cv" / "toy_alignment_baseline.p").unlink()

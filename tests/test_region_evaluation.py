@@ -47,6 +47,7 @@ def test_figures(place, capsys):
     result = json.loads((place / "results" / "result_struct.json").read_text(encoding="utf-8"))
     assert len(result["imgblobs"]) == 6 and all(len(blob["box"]) == 4 for blob in result["imgblobs"])
     assert result["regions"]["nearest region"]["BLEU-1"] > 0.5  # the features tell the thing
+    assert set(result["regions"]["this model"]) >= {"BLEU-4", "ROUGE-L", "CIDEr"} and "CIDEr" in out
     assert (place / "results" / "result_struct.html").is_file()
 
 
@@ -73,6 +74,8 @@ def test_nearest_snippets(place):
 
 def test_mistakes_are_one_line(place, capsys):
     assert "--max_images 0" in refused(capsys, evaluate, MODEL, "-m", "0")
+    assert "--human is for whole images" in refused(capsys, evaluate, MODEL, "--human")
+    assert "several checkpoints or beam sizes are for whole images" in refused(capsys, evaluate, MODEL, "-b", "1,7")
     assert "is about regions" in refused(capsys, evaluate, MODEL, "-d", "toy", "--compare", MODEL)
     assert "is an alignment model" in refused(
         capsys, evaluate, MODEL, "--compare", "cv/toy_alignment_baseline.p"

@@ -67,15 +67,10 @@ def evaluate(options, checkpoints, beams, dataset, images):
         f"{dataset.name}, {options.split} split: {len(images):,} images, {sum(map(len, references)):,} sentences"
         + (f"; {beam_text(beams[0])}" if len(systems) == 1 else "")
     )
-    print(heading)
-    for line in [*score_table.lines(systems), *score_table.footnotes(systems)]:
-        print(line)
     about = {"dataset": dataset.name, "split": options.split, "images": len(images), "sentences": sum(map(len, references))}
-    score_table.write(systems, options.json, options.csv, about)
+    score_table.show(heading, systems, options, about)
     notes = [captioning.search_note(checkpoints[0], options), NOTE] if len(systems) == 1 else [NOTE]
     write_all(results, systems[: len(results)], options, f"{dataset.name}, {options.split}", dataset.folder, notes)
-    for path in filter(None, (options.json, options.csv)):
-        console.say(f"table       {path}")
     return 0
 
 

@@ -82,12 +82,8 @@ def main(argv=None):
     systems = [system for system, _, _ in measured]
     captions, references = len(read[0].texts), sum(map(len, read[0].references))
     about = {"captions": captions, "references": references, "words": options.words}
-    print(f"{captions:,} captions, {references:,} references" + (f"; {systems[0].label}" if len(systems) == 1 else ""))
-    for line in [*score_table.lines(systems), *score_table.footnotes(systems)]:
-        print(line)
-    score_table.write(systems, options.json, options.csv, about)
-    for path in filter(None, (options.json, options.csv)):
-        console.say(f"table       {path}")
+    heading = f"{captions:,} captions, {references:,} references" + (f"; {systems[0].label}" if len(systems) == 1 else "")
+    score_table.show(heading, systems, options, about)
     return 0
 
 

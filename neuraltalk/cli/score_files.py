@@ -7,7 +7,7 @@ stands for the image. References come as a list, by place, or as a dict, by id.
 import pathlib
 from typing import NamedTuple
 
-from neuraltalk.data.dataset import read_json
+from neuraltalk.data.dataset import read_json, read_text
 from neuraltalk.errors import UserError
 
 WHAT_CAPTIONS = (
@@ -149,12 +149,7 @@ def lists_of_texts(value, path):
 
 def table(path):
     """The lines of a text file, each cut at tabs."""
-    try:
-        text = pathlib.Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror}") from None
+    text = read_text(path)
     return [line.rstrip("\r").split("\t") for line in text.removesuffix("\n").split("\n")] if text else []
 
 

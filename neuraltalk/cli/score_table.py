@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 
+from neuraltalk.cli import console
 from neuraltalk.files import write_json, write_text
 
 HUNDREDFOLD = 100
@@ -107,12 +108,17 @@ def page_figures(systems):
     return [(name, *(cell(system, name) for system in systems)) for name in rows(systems)]
 
 
-def write(systems, json_path=None, csv_path=None, about=None):
-    """The same as files, where asked for. about: what all systems share, for the JSON."""
-    if json_path:
-        write_json(json_path, {**(about or {}), "systems": [record(system) for system in systems]}, indent=1)
-    if csv_path:
-        write_text(csv_path, as_csv(systems))
+def show(heading, systems, options, about):
+    """Print the table, and write it as files where the options --json and --csv say so. about: what all systems share, for the JSON."""
+    print(heading)
+    for line in [*lines(systems), *footnotes(systems)]:
+        print(line)
+    if options.json:
+        write_json(options.json, {**about, "systems": [record(system) for system in systems]}, indent=1)
+    if options.csv:
+        write_text(options.csv, as_csv(systems))
+    for path in filter(None, (options.json, options.csv)):
+        console.say(f"table       {path}")
 
 
 def record(system):

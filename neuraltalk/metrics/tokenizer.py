@@ -38,8 +38,9 @@ ABBREVIATIONS = """adj adm adv al ala alex apr ariz assn assoc asst atty aug ave
 CAPITALISED = "ark az del ill la mass miss ore pa tex wash"
 NUMBERED = "art ca fig figs no nos op pp prop"
 
-L = r"[^\W\d_¹²³¼½¾⁰-₉⅐-⅞\u0900-\u0dff]|[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e]"
-L = f"(?:{L})"  # a letter, with the marks of scripts that write vowels so
+# Marks that scripts write on and between letters, and letters of those scripts, which `\w` alone doesn't keep together
+SCRIPTS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e"
+L = f"(?:[^\\W\\d_¹²³¼½¾⁰-₉⅐-⅞{SCRIPTS}]|[{SCRIPTS}])"  # a letter
 A = f"(?:{L}|\\d)"  # a letter or digit
 Q = "['’]"
 CLITIC = f"{Q}(?i:s|m|d|re|ve|ll)(?!{L})"
