@@ -43,7 +43,7 @@ EPILOG = (
     + """
 Files: cv/DATASET_GENERATOR_FAPPEND.p is the best model so far, with .last.p the newest state, which --resume continues;
 a new run keeps those of the one before as .previous.p. status/HOST_DATASET_GENERATOR_FAPPEND_status.json tells how it
-goes. An aligner's have "alignment" for GENERATOR.
+goes, which `neuraltalk monitor` shows. An aligner's have "alignment" for GENERATOR.
 Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself, 130
 interrupted (all saved)."""
 )
