@@ -71,7 +71,9 @@ def main(argv=None):
     target = pathlib.Path(options.output)
     captioning.check_output_folder(target.parent, "--output")
     write_text(target, monitor_page(data, place, written=now.strftime("%Y-%m-%d %H:%M")))
-    console.say("".join(f"left out    {line}\n" for line in data["faults"]) + f"{len(data['runs'])} runs")
+    for line in data["faults"]:
+        console.say(f"left out    {line}")
+    console.say(f"runs        {len(data['runs'])} in {place}")
     print(f"page        {target}  (open it in a browser)")
     return 0
 
@@ -117,7 +119,10 @@ def serve(folders, place, port):
         raise UserError(f"port {port} can't be used ({reason}); is a monitor running already? --port 0 takes a free one") from None
     with server:
         count = len(look(folders)[0]["runs"])
-        console.say(f"{count} runs in {place}" if count else f"no runs yet in {os.path.abspath(place)}: they appear as they start")
+        if count:
+            console.say(f"runs        {count} in {place}")
+        else:
+            console.say(f"runs        none yet in {os.path.abspath(place)}: they appear as they start")
         print(f"open        {server.url}  (Ctrl-C ends this)", flush=True)
         try:
             server.serve_forever()

@@ -13,6 +13,7 @@ Its data, plain values all of them; texts are shown as text, whatever they say:
 """
 
 import json
+import math
 
 from neuraltalk.pages import frames
 from neuraltalk.pages.html import HERE, carried, page, printable
@@ -132,8 +133,8 @@ def thin(points, most):
 
 
 def _short(number):
-    """Six digits: more than any screen shows."""
-    return None if number is None else float(f"{number:.6g}")
+    """Six digits: more than any screen shows. None for a quotient that has got out of hand."""
+    return float(f"{number:.6g}") if number is not None and math.isfinite(number) else None
 
 
 def _text(value, most=MOST_LETTERS):

@@ -25,6 +25,7 @@ RECENT = 10  # entries that tell the pace
 PAUSE = 600.0  # seconds between two entries that are no longer the same sitting
 SILENCE = (5 * PERIOD, 7200.0)  # seconds without a word until a run counts as silent: at least, at most
 ENDINGS = ("finished", "interrupted", "stopped")
+LIMIT = 1e15
 SUFFIXES = ("_status.json", ".json")
 
 
@@ -184,8 +185,8 @@ def _entries(history, names, max_epochs):
     for entry in history:
         (it, iterations), (epoch, epochs) = _pair(entry.get("iter")), _pair(entry.get("epoch"))
         if epoch is None and None not in (it, iterations, max_epochs) and iterations > 0:
-            epoch, epochs = max_epochs * it / iterations, max_epochs
-        if epoch is None:
+            epoch, epochs = _number(max_epochs * it / iterations), max_epochs
+        if epoch is None or epoch < 0:
             continue
         train, val = (_number(entry.get(name)) for name in (smooth_name, val_name))
         entries.append(
@@ -239,12 +240,12 @@ def _pace(entries):
 
 
 def _number(value):
-    """A finite float, or None."""
+    """A float that can be a figure, a time or a count, or None: sizes beyond LIMIT would break every sum and every axis."""
     try:
         number = float(value) if type(value) in (int, float) else math.nan
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LIMIT else None
 
 
 def _pair(value):
