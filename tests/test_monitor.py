@@ -85,6 +85,14 @@ def test_long_texts_are_cut(tmp_path):
     assert len(json.dumps(data_of(tmp_path))) < 60_000
 
 
+def test_deep_options_are_no_trouble(tmp_path):
+    for depth in (100, 900, 960, 980, 985, 990, 2000, 5000, 20_000):
+        text = '{"params": {"a": ' + "[" * depth + "]" * depth + '}, "history": []}'
+        (tmp_path / f"r{depth}.json").write_text(text)
+    data = data_of(tmp_path)
+    assert len(data["runs"]) + len(data["faults"]) == 9 and data["runs"][0]["params"]["a"].startswith("[[")
+
+
 # ---- page
 
 

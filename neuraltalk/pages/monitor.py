@@ -146,4 +146,9 @@ def _value(value):
     """An option's value as text: numbers as people write them."""
     if isinstance(value, float):
         return f"{value:g}"
-    return _text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if isinstance(value, str):
+        return _text(value)
+    try:
+        return _text(json.dumps(value, ensure_ascii=False))
+    except RecursionError:  # deeper than JSON is written here, though it could be read
+        return "(a deep structure)"
