@@ -82,7 +82,7 @@ def monitor_page(data, place, live=None, written=""):
 
 
 _TOOLBAR = """<form class="toolbar" id="toolbar" role="search" aria-label="the runs of this page">
-<label>Find <input id="find" type="search" placeholder="a name, an option's value" autocomplete="off"></label>
+<label>Find <input id="find" type="search" placeholder="a name or a value" autocomplete="off"></label>
 <label id="dataset-label" hidden>Data <select id="dataset"></select></label>
 <label>Scale <select id="scale"><option value="log">logarithmic</option><option value="linear">linear</option></select></label>
 <label><input type="checkbox" id="training" checked> training</label>
