@@ -95,17 +95,33 @@ def test_boxes_measured_by_the_checkpoint_of_the_embedded_pictures(tmp_path, mon
     picture.save(tmp_path / "a.png")
     picture.save(tmp_path / "b.png")
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    with pytest.raises(UserError, match="put boxes.json there"):
-        propose(tmp_path, Model, paths)
+    own, _ = propose(tmp_path, Model, paths)  # from the pixels
+    assert own.boxes[0].tolist() == [0, 0, *picture.size] and 1 < len(own.boxes) <= 20 and own.features.shape[1] == 10
     (tmp_path / "boxes.json").write_text(json.dumps({"a.png": boxes[:3].tolist()}))
-    (proposal,) = propose(tmp_path, Model, paths)
-    assert "b.png has no boxes" in capsys.readouterr().err
-    found = reduced.regions(picture, boxes[:3].astype(np.float32))
-    assert np.allclose(proposal.features, np.hstack([found, [found[0]] * 3]), atol=1e-4)
-    for content, message in (("[]", "an object"), ('{"c.png": []}', "none of its names"), ('{"a.png": [[1]]}', "lists of")):
+    proposal, other = propose(tmp_path, Model, paths)
+    assert "has no boxes for 1 pictures, which get proposals: b.png" in capsys.readouterr().err
+    assert np.array_equal(other.boxes, own.boxes)
+    found = reduced.regions(picture, proposal.boxes)
+    assert np.allclose(proposal.features, np.hstack([found, [found[0]] * len(found)]), atol=1e-4)
+    for content, message in (("[]", "an object"), ('{"c.png": []}', "names none of the 2 pictures"), ('{"a.png": [[1]]}', "lists of")):
         (tmp_path / "boxes.json").write_text(content)
         with pytest.raises(UserError, match=message):
             propose(tmp_path, Model, paths)
+
+
+def test_pictures_of_which_none_can_be_read(tmp_path, capsys):
+    from test_reduced_regions import make
+
+    from neuraltalk.cli.predict_regions import propose
+    from neuraltalk.errors import UserError
+
+    class Model:
+        path, extractor, image_dimension = "model.p", make()[0].state(), make()[0].region_dimension
+
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="none of the 1 pictures could be read"):
+        propose(tmp_path, Model, [tmp_path / "a.png"])
+    assert "skipped: " in capsys.readouterr().err
 
 
 def test_a_captioner_of_regions_does_not_see_whole_pictures():

@@ -256,5 +256,5 @@ def _extract(folder, seed):
     found = dataset.load_dataset(folder)
     extractor = extract.kmeans_extractor(found, seed)
     pictures = [extraction.Picture(extract.name_of(image), found.picture_path(image)) for image in found.images]
-    extraction.extract(pictures, folder, extractor, jobs=extract.jobs(None, len(pictures)), restart=True)
+    extraction.extract(pictures, folder, extractor, jobs=extract.jobs(None, len(pictures), extractor), restart=True)
     print(f"{folder / 'features.npy'}: {extractor.dimension} numbers for each image, by the extractor {folder / 'extractor.npz'}")

@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
-from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, extract, file_names
+from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import PRETRAINED
 
@@ -56,7 +56,12 @@ def build_parser():
     parser.add_argument("--force", action="store_true", help="replace files that are there")
     parser.add_argument("--restart", action="store_true", help="forget what an unfinished run has measured")
     parser.add_argument(
-        "-j", "--jobs", type=captioning.count, metavar="N", help="processes (default: one for each core; 1 for few pictures)"
+        "-j",
+        "--jobs",
+        type=captioning.count,
+        metavar="N",
+        help="processes, each with weights of its own (default: one for each core, but 1 for few pictures, and for VGG-16, "
+        "whose matrix products use all cores)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of a new k-means dictionary (default: %(default)s)")
 
@@ -114,7 +119,7 @@ def main(argv=None):
         regions=regions,
         boxes=boxes,
         weights_file=options.weights,
-        jobs=jobs(options.jobs, len(pictures)),
+        jobs=jobs(options.jobs, len(pictures), extractor),
         restart=options.restart,
         keep_rows=dataset is not None,
     )
@@ -159,19 +164,6 @@ def find_pictures(where):
 def name_of(image):
     """An image's name in messages and files of boxes, its folder before it if it has one."""
     return f"{image.filepath}/{image.filename}" if image.filepath else image.filename
-
-
-def detections(path, pictures):
-    """A detector's boxes by the pictures' names; those that it doesn't know get proposals."""
-    from neuraltalk.data.boxes import read_boxes
-
-    boxes = read_boxes(path)
-    missing = [picture.name for picture in pictures if picture.name not in boxes]
-    if len(missing) == len(pictures):
-        raise UserError(f"{path}: names none of the {len(pictures)} pictures; expected file names such as {pictures[0].name}")
-    if missing:
-        console.say(f"{path} has no boxes for {len(missing):,} pictures, which get proposals: {missing[0]}")
-    return boxes
 
 
 def find_extractor(options, dataset):
@@ -239,9 +231,10 @@ def check_free(output, names, whole, regions, force):
             raise UserError(f"{output / name}: is there already; {hint}, or write elsewhere with -o")
 
 
-def jobs(wanted, pictures):
-    """How many processes: starting one takes as long as some pictures."""
-    return wanted or (1 if pictures < 50 else os.cpu_count() or 1)
+def jobs(wanted, pictures, extractor):
+    """How many processes: starting one takes as long as some pictures, and the networks use all cores by themselves."""
+    alone = pictures < 50 or extractor.name in PRETRAINED
+    return wanted or (1 if alone else os.cpu_count() or 1)
 
 
 def tell(pictures, output, extractor, whole, regions, faults, dataset):

@@ -21,7 +21,8 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import write_json, write_text
 
 PARTIAL = "extract.partial"
-BATCH = 8  # pictures that a worker has in hand at once
+BATCH = 8  # pictures that a worker has in hand at once,
+PIXELS = 8_000_000  # or fewer, as soon as they have this many
 DETECTIONS = 19  # regions besides the whole picture, as in the paper
 
 
@@ -61,41 +62,60 @@ class Record(NamedTuple):
 
 def measure(plan, batch):
     """Records of some pictures, as [(key, bytes)]; batch: [(key, path, boxes of a detector or None)]."""
-    from neuraltalk.vision.extractors import features_and_regions
     from neuraltalk.vision.pictures import open_picture
 
     extractor = _extractor(plan.extractor_file, plan.weights_file)
-    images, found = {}, {}
-    for key, path, _ in batch:
+    records, images, boxes = {}, {}, {}
+
+    def measure_images():
+        if images:
+            records.update(zip(images, measured(plan, extractor, list(images.values()), list(boxes.values()))))
+            images.clear()
+            boxes.clear()
+
+    for key, path, given in batch:
         try:
-            images[key] = open_picture(path)
+            images[key], boxes[key] = open_picture(path), given
         except UserError as fault:
-            found[key] = Record(fault=str(fault))
-    boxes = {key: choose_boxes(plan, extractor, images[key], given) for key, _, given in batch if key in images and plan.regions}
-    if not images:
-        pass
-    elif plan.whole and plan.regions:
-        features, regions = features_and_regions(extractor, list(images.values()), [boxes[key] for key in images])
-        found |= {key: Record(own, boxes[key], parts) for key, own, parts in zip(images, features, regions)}
-    elif plan.whole:
-        found |= {key: Record(features=own) for key, own in zip(images, extractor.features(list(images.values())))}
+            records[key] = Record(fault=str(fault))
+        if sum(image.width * image.height for image in images.values()) > PIXELS:
+            measure_images()
+    measure_images()
+    return [(key, pack(record)) for key, record in records.items()]
+
+
+def measured(plan, extractor, images, given):
+    """Yield the Record of each of some PIL images; given: of each a detector's boxes, or None."""
+    from neuraltalk.vision.extractors import features_and_regions
+
+    if plan.regions is None:
+        yield from (Record(features) for features in extractor.features(images))
+        return
+    boxes = [choose_boxes(plan, extractor, image, own) for image, own in zip(images, given)]
+    if plan.whole:
+        features, regions = features_and_regions(extractor, images, boxes)
+        yield from map(Record, features, boxes, regions)
     else:
-        found |= {key: Record(None, boxes[key], extractor.regions(images[key], boxes[key])) for key in images}
-    return [(key, pack(record)) for key, record in found.items()]
+        yield from (Record(None, own, extractor.regions(image, own)) for image, own in zip(images, boxes))
 
 
-def choose_boxes(plan, extractor, image, given):
-    """The regions of a PIL image, the whole of it first -> (R, 4) float32. given: a detector's boxes, or None."""
+def find_boxes(image, given=None, most=DETECTIONS):
+    """The regions of a PIL image: the whole of it, then a detector's boxes, or else the best proposals -> (R, 4) float32."""
     from neuraltalk.data.boxes import whole_first
     from neuraltalk.vision.proposals.proposing import propose
 
-    most = plan.regions.most
-    if given is not None:
-        return whole_first(given, image.size)[: 1 + most]
-    classifier = _classifier(plan)
-    if classifier is None:
-        return whole_first(propose(np.asarray(image)), image.size)[: 1 + most]
-    boxes = whole_first(propose(np.asarray(image), plan.regions.candidates), image.size)[1:]
+    boxes = propose(np.asarray(image), 1 + most) if given is None else given
+    return whole_first(boxes, image.size)[: 1 + most]
+
+
+def choose_boxes(plan, extractor, image, given):
+    """The same for a Plan, which may have a classifier choose among proposals."""
+    from neuraltalk.data.boxes import whole_first
+
+    most, classifier = plan.regions.most, _classifier(plan)
+    if given is not None or classifier is None:
+        return find_boxes(image, given, most)
+    boxes = find_boxes(image, most=plan.regions.candidates)[1:]
     if len(boxes):
         boxes = boxes[classifier.best(boxes, extractor.regions(image, boxes), most)]
     return whole_first(boxes, image.size)
@@ -145,11 +165,24 @@ def unpack(data):
 # What the command does
 
 
+def detections(path, pictures):
+    """A detector's boxes by the pictures' names; those that it doesn't know get proposals."""
+    from neuraltalk.data.boxes import read_boxes
+
+    boxes = read_boxes(path)
+    missing = [picture.name for picture in pictures if picture.name not in boxes]
+    if len(missing) == len(pictures):
+        raise UserError(f"{path}: names none of the {len(pictures)} pictures; expected file names such as {pictures[0].name}")
+    if missing:
+        console.say(f"{path} has no boxes for {len(missing):,} pictures, which get proposals: {missing[0]}")
+    return boxes
+
+
 def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None, weights_file=None, jobs=1, restart=False, keep_rows=True):
     """Measure pictures and write what was measured into the folder `output` -> [(Picture, fault)] of the unreadable ones.
 
     pictures    list of Picture, different names
-    whole       write vgg_feats.mat (features.npy for an extractor that isn't pretrained), a row for each picture
+    whole       write vgg_feats.mat (features.npy of an extractor that isn't pretrained), a row for each picture
     regions     a Regions, to write region_feats.mat; or None
     boxes       {name: boxes (R, 4)} of a detector, in place of proposals; or None
     jobs        processes; 1 is this one
@@ -241,7 +274,9 @@ def unpack_fault(data):
 
 def file_names(extractor, whole, regions):
     """The files that are written for an extractor, those with features first."""
-    features = "vgg_feats.mat" if getattr(extractor, "pretrained", False) else "features.npy"
+    from neuraltalk.vision.extractors import PRETRAINED
+
+    features = "vgg_feats.mat" if extractor.name in PRETRAINED else "features.npy"
     return [features] * whole + ["region_feats.mat"] * (regions is not None)
 
 

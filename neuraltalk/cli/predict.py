@@ -21,8 +21,9 @@ follow the lines of tasks.txt (a file name each), or, without tasks.txt, the pic
 tasks.txt only the pictures that it lists are described, in its order.
 
 A checkpoint that was trained on regions (neuraltalk phrases) writes a sentence on each region that it is confident
-about. The regions are boxes.json in the folder ({file name: [[xmin, ymin, xmax, ymax], ...]}, the whole picture first),
-or region_feats.mat with features as well; -r data/NAME_regions takes those of the data set's test pictures."""
+about. The regions are proposed from the pixels; or put boxes of a detector into the folder, boxes.json
+({file name: [[xmin, ymin, xmax, ymax], ...]}), or region_feats.mat with features as well; -r data/NAME_regions takes those
+of the data set's test pictures."""
 
 EPILOG = """Writes result_struct.json (the original's schema) and result.html into the folder of pictures, or --output.
 Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""

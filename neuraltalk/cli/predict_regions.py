@@ -146,11 +146,16 @@ def of_data_set(dataset, checkpoint):
 
 
 def propose(root, checkpoint, paths):
-    """The regions of the pictures: boxes.json measured by the checkpoint's extractor, or a region file with features."""
+    """The regions of the pictures, measured by the checkpoint's extractor: those in boxes.json, or what is proposed from their
+    pixels. A region file that lies there takes their place.
+    """
+    from neuraltalk.cli.extraction import Picture, detections
     from neuraltalk.data.regions import NAMES, open_regions
 
     if (root / BOXES).is_file() and checkpoint.extractor is not None:
-        return measured(read_boxes(root / BOXES, paths), checkpoint)
+        pictures = [Picture(path.relative_to(root).as_posix(), path) for path in paths]
+        found = detections(root / BOXES, pictures)
+        return measured(paths, checkpoint, {picture.path: found[picture.name] for picture in pictures if picture.name in found})
     if any((root / name).is_file() for name in NAMES):
         regions = open_regions(root, len(paths))
         copies = copies_of(checkpoint, regions.dimension, regions.path)
@@ -159,14 +164,11 @@ def propose(root, checkpoint, paths):
             block = regions.of([k])
             proposals.append(Proposal(path, block.boxes, beside(block.features, copies)))
         return proposals
-    wanted = (
-        f"{BOXES} there ({{file name: [[xmin, ymin, xmax, ymax], ...]}}, the whole picture first)"
-        if checkpoint.extractor is not None
-        else f"{NAMES[0]} there, with features of the kind that it was trained on"
-    )
+    if checkpoint.extractor is not None:
+        return measured(paths, checkpoint)
     raise UserError(
-        f"{checkpoint.path} describes regions, and {root} has no region proposals; put {wanted}, or take a captioner of "
-        "whole images"
+        f"{checkpoint.path} describes regions, and {root} has no region proposals; put {NAMES[0]} there, with features of the "
+        "kind that it was trained on, or take a captioner of whole images"
     )
 
 
@@ -188,45 +190,26 @@ def beside(features, copies):
     return np.concatenate([features, np.broadcast_to(features[:1], features.shape)], axis=1)
 
 
-def read_boxes(path, pictures):
-    """boxes.json: the boxes of each of the pictures -> list of (picture, boxes (R, 4)); the others are told and left out."""
-    from neuraltalk.data.dataset import read_json
-
-    document = read_json(path)
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: should be an object with a list of boxes for each file name")
-    found = []
-    for picture in pictures:
-        boxes = document.get(picture.relative_to(path.parent).as_posix())
-        if boxes is None:
-            console.say(f"skipped: {picture.name} has no boxes in {path}")
-            continue
-        try:
-            array = np.array(boxes, np.float32)
-            fine = array.ndim == 2 and array.shape[1] == 4 and np.isfinite(array).all()
-        except (ValueError, TypeError):
-            fine = False
-        if not fine:
-            raise UserError(f"{path}: the boxes of {picture.name} should be lists of xmin, ymin, xmax, ymax in pixels")
-        found.append((picture, array))
-    if not found:
-        raise UserError(
-            f"{path}: none of its names is a picture in {path.parent}; expected file names such as {pictures[0].name}"
-        )
-    return found
-
-
-def measured(pairs, checkpoint):
-    """Proposals of (picture, boxes) by the checkpoint's extractor."""
+def measured(paths, checkpoint, boxes=()):
+    """Proposals of pictures by the checkpoint's extractor; unreadable ones are told. boxes: a detector's, {path: boxes (R, 4)}."""
+    from neuraltalk.cli.extraction import find_boxes
     from neuraltalk.vision.extractors import extractor_from_state
+    from neuraltalk.vision.pictures import open_picture
 
     extractor = extractor_from_state(checkpoint.extractor)
     copies = copies_of(checkpoint, extractor.region_dimension, "its extractor")
     proposals = []
-    with console.Progress(len(pairs), "regions: picture", "picture") as progress:
-        for done, (path, boxes) in enumerate(pairs):
-            proposals.append(Proposal(path, boxes, beside(extractor.regions(path, boxes), copies)))
-            progress.update(done + 1)
+    with console.Progress(len(paths), "regions: picture", "picture") as progress:
+        for done, path in enumerate(paths, 1):
+            try:
+                image = open_picture(path)
+                own = find_boxes(image, boxes[path], len(boxes[path])) if path in boxes else find_boxes(image)
+                proposals.append(Proposal(path, own, beside(extractor.regions(image, own), copies)))
+            except UserError as fault:
+                progress.say(f"skipped: {fault}")
+            progress.update(done)
+    if not proposals:
+        raise UserError(f"none of the {len(paths)} pictures could be read (see above)")
     return proposals
 
 

@@ -34,7 +34,9 @@ def build_parser():
         help="the model (default: the newest best alignment model in cv/) and the text, in quotes",
     )
     parser.add_argument(
-        "--picture", metavar="FILE", help="a picture of the data set, by its file name; finds sentences"
+        "--picture",
+        metavar="FILE",
+        help="a picture of the data set, by its file name, or any other if the model carries its extractor; finds sentences",
     )
     parser.add_argument(
         "-n", "--answers", type=captioning.count, default=10, metavar="N", help="how many (default: 10)"
@@ -66,13 +68,14 @@ def main(argv=None):
     checkpoint = captioning.open_checkpoint(path, "alignment")
     words = None if text is None else known_words(text, checkpoint)
     dataset = open_dataset(options.dataset, checkpoint)
-    picture = None if text is not None else find_picture(dataset, options.picture)
     images = searched(dataset, options.split, with_sentences=text is None)
-    regions = open_regions(dataset, checkpoint)
     if text is not None:
-        answers = find_pictures(checkpoint.aligner(), regions, words, images)
+        answers = find_pictures(checkpoint.aligner(), open_regions(dataset, checkpoint), words, images)
+    elif is_elsewhere(dataset, options.picture) and checkpoint.extractor is not None:
+        answers = find_sentences(checkpoint, OwnRegions(options.picture, checkpoint), 0, images)
     else:
-        answers = find_sentences(checkpoint, regions, picture, images)
+        picture = find_picture(dataset, options.picture)
+        answers = find_sentences(checkpoint, open_regions(dataset, checkpoint), picture.imgid, images, own=picture.imgid)
     for score, line in answers[: options.answers]:
         print(f"{score:10.2f}  {line}")
     return 0
@@ -102,6 +105,31 @@ def known_words(text, checkpoint):
     if unknown:
         console.say(f"unknown     {', '.join(unknown)}: not in the model's vocabulary, skipped")
     return checkpoint.vocabulary.encode(tokens)
+
+
+def is_elsewhere(dataset, name):
+    """Whether a picture's file is there, and none of the data set's has its name."""
+    return pathlib.Path(name).is_file() and pathlib.PurePath(name).name not in {
+        pathlib.PurePosixPath(image.filename).name for image in dataset.images
+    }
+
+
+class OwnRegions:
+    """The regions of one new picture, proposed from its pixels and measured by the checkpoint's extractor."""
+
+    def __init__(self, path, checkpoint):
+        from neuraltalk.cli.predict_regions import measured
+
+        (self.proposal,) = measured([pathlib.Path(path)], checkpoint)
+
+    def of(self, imgids):
+        """As Regions.of() of [0], the only image."""
+        import numpy as np
+
+        from neuraltalk.data.regions import RegionBlock
+
+        features = np.ascontiguousarray(self.proposal.features, np.float32)
+        return RegionBlock(features, np.array([0, len(features)]), self.proposal.boxes)
 
 
 def find_picture(dataset, name):
@@ -152,8 +180,10 @@ def about(image):
     return f"{image.filename}   {image.sentences[0].raw if image.sentences else ''}".rstrip()
 
 
-def find_sentences(checkpoint, regions, picture, images):
-    """The sentences of some images, best first: [(score, the sentence; the picture's own are marked)]."""
+def find_sentences(checkpoint, regions, imgid, images, own=None):
+    """The sentences of some images by how they fit the regions of `imgid`: [(score, the sentence)], best first, those of the
+    image `own` marked.
+    """
     from neuraltalk.metrics.retrieval import image_blocks
     from neuraltalk.train.retrieval import TiledScores
 
@@ -163,12 +193,12 @@ def find_sentences(checkpoint, regions, picture, images):
         for block, _ in image_blocks([1] * len(images)):
             sentences = [(image, sentence) for image in images[block] for sentence in image.sentences]
             scores = TiledScores(
-                aligner, regions, [picture.imgid], [encode(sentence.tokens) for _, sentence in sentences]
+                aligner, regions, [imgid], [encode(sentence.tokens) for _, sentence in sentences]
             )
             row = scores(slice(0, 1), slice(0, len(sentences)))[0]
             for score, (image, sentence) in zip(row, sentences):
-                own = "   (its own)" if image.imgid == picture.imgid else ""
-                answers.append((float(score), " ".join(sentence.raw.split()) + own))
+                mark = "   (its own)" if image.imgid == own else ""
+                answers.append((float(score), " ".join(sentence.raw.split()) + mark))
             progress.update(block.stop)
     return sorted(answers, key=lambda answer: -answer[0])
 
