@@ -1,55 +1,131 @@
-"""The layers of VGG-16: convolution 3 x 3 with ReLU, maximum over 2 x 2, softmax.
+"""Convolution 3 x 3 in a quarter of the multiplications (Winograd; Lavin and Gray 2015, F(4 x 4, 3 x 3)).
 
-    N        pictures                  H, W   rows and columns of a map
-    C, K     channels in and out
+A map is cut into tiles of 4 x 4 results, each of which depends on 6 x 6 numbers d of the padded map. With the constant
+matrices B, G, A below and a filter g (3 x 3), where * multiplies element by element,
 
-Maps have their channels last, (N, H, W, C). What is here convolves directly, by one matrix product with the nine
-neighbours of each pixel side by side; winograd.py gets the same with fewer multiplications and is for many channels.
+    results = A^T [ (G g G^T) * (B^T d B) ] A                36 multiplications instead of 4 * 4 * 9 = 144
+
+for one channel in and out. Over all channels the element-by-element products become 36 matrix products, one for each
+place in the 6 x 6: V_p (T, C) @ U_p (C, K) = M_p (T, K). So the work is three steps, a block of tiles at a time:
+
+    V = B^T d B     gathers and transforms tiles      transform_tiles
+    M_p = V_p U_p   nearly all of the arithmetic      BLAS
+    A^T M A         back, bias and ReLU               finish_tiles
+
+    N        pictures                  H, W     rows and columns of a map
+    C, K     channels in and out       Y, X     rows and columns of tiles: H / 4, W / 4, rounded up
+    T        tiles of a block          LANES    channels that a kernel transforms together
+
+The rounding error is some ten times that of the direct sum: 2e-6 relative in float32 with 256 channels.
 """
 
 import numpy as np
 
-BLOCK = 1 << 22  # bytes of gathered neighbours, about
+from neuraltalk.layers.twins import twin
+from neuraltalk.parallel import in_threads
+
+TILE = 4
+WINDOW = TILE + 2
+PLACES = WINDOW * WINDOW
+LANES = 64
+BLOCK = 400  # tiles, about: fewer would use each U_p too little, more would leave the cache
+
+# The polynomials behind them are evaluated at 0, 1, -1, 2, -2 and infinity.
+BT = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+G = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
+)
+AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
 
-def convolve_relu(x, W, b):
-    """max(0, x correlated with filters, borders padded by zeros, + b) -> (N, H, W, K).
+def transform_filters(W):
+    """Filters W (K, C, 3, 3) -> U (36, C, K) = G g G^T of each, once and for all."""
+    K, C, _, _ = W.shape
+    U = np.kron(G, G) @ W.reshape(K * C, 9).T  # (36, K C), summed in float64
+    return np.ascontiguousarray(U.reshape(PLACES, K, C).transpose(0, 2, 1), W.dtype)
 
-        out[n, y, x, k] = max(0, b[k] + sum_{i, j, c} x[n, y + i - 1, x + j - 1, c] W[k, c, i, j])
 
-    x (N, H, W, C), W (K, C, 3, 3), b (K,). Memory beyond the result: one block of rows of gathered neighbours.
+def convolve_relu(x, U, b):
+    """max(0, x correlated with filters, borders padded by zeros, + b): x (N, H, W, C), b (K,) -> (N, H, W, K).
+
+    U: what transform_filters makes of the filters. Memory beyond the result: two blocks.
     """
-    N, H, width, C = x.shape
-    K = len(W)
-    out = np.empty((N, H, width, K), x.dtype)
-    matrix = W.transpose(2, 3, 1, 0).reshape(9 * C, K)
-    padded = np.zeros((H + 2, width + 2, C), x.dtype)
-    rows = max(1, min(H, BLOCK // (9 * C * width * x.itemsize)))
-    neighbours = np.empty((rows, width, 3, 3, C), x.dtype)
-    for n in range(N):
-        padded[1:-1, 1:-1] = x[n]
-        for y in range(0, H, rows):
-            count = min(rows, H - y)
-            for i in range(3):
-                for j in range(3):
-                    neighbours[:count, :, i, j] = padded[y + i : y + i + count, j : j + width]
-            block = out[n, y : y + count].reshape(count * width, K)  # a view
-            np.matmul(neighbours[:count].reshape(count * width, 9 * C), matrix, out=block)
-            block += b
-            np.maximum(block, 0, out=block)
+    x = np.ascontiguousarray(x)
+    N, H, W, C = x.shape
+    K = len(b)
+    Y, X = tiles(H, W)
+    rows = max(1, min(N * Y, BLOCK // X))  # of tiles, in a block
+    V = np.empty((rows * X, PLACES, C), x.dtype)
+    M = np.empty((rows * X, PLACES, K), x.dtype)
+    out = np.empty((N, H, W, K), x.dtype)
+    for first in range(0, N * Y, rows):
+        count = min(rows, N * Y - first)
+
+        def transform(start, stop, first=first):
+            transform_tiles(x, first + start, V[start * X : stop * X], scratch(x.dtype))
+
+        def finish(start, stop, first=first):
+            finish_tiles(M[start * X : stop * X], b, first + start, out, scratch(x.dtype))
+
+        in_threads(transform, count)
+        T = count * X
+        np.matmul(V[:T].transpose(1, 0, 2), U, out=M[:T].transpose(1, 0, 2))  # (36, T, C) @ (36, C, K)
+        in_threads(finish, count)
     return out
 
 
-def max_pool(x):
-    """The maximum over each 2 x 2 square (N, H, W, C) -> (N, H // 2, W // 2, C); an odd last row or column is left out."""
+def tiles(H, W):
+    """Rows and columns of tiles."""
+    return -(-H // TILE), -(-W // TILE)
+
+
+def scratch(dtype):
+    """Room for one tile of LANES channels, which fits the first level of the cache."""
+    return np.empty(PLACES * LANES, dtype)
+
+
+@twin
+def transform_tiles(x, first, V, scratch):
+    """Fill V (rows * X, 36, C) with B^T d B of the windows of some rows of tiles, from number `first` on.
+
+    Rows of tiles are counted through all pictures. scratch is the kernel's.
+    """
     N, H, W, C = x.shape
-    x = x[:, : H // 2 * 2, : W // 2 * 2]
-    return np.maximum(
-        np.maximum(x[:, 0::2, 0::2], x[:, 0::2, 1::2]), np.maximum(x[:, 1::2, 0::2], x[:, 1::2, 1::2])
-    )
+    Y, X = tiles(H, W)
+    picture, row = np.divmod(first + np.arange(len(V) // X), Y)
+    pictures = x[picture[0] : picture[-1] + 1]
+    padded = np.pad(pictures, ((0, 0), (1, TILE * Y + 1 - H), (1, TILE * X + 1 - W), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (WINDOW, WINDOW), axis=(1, 2))
+    d = windows[:, ::TILE, ::TILE][picture - picture[0], row]  # (rows, X, C, 6, 6)
+    V[...] = (BT @ d @ BT.T).transpose(0, 1, 3, 4, 2).reshape(V.shape)
 
 
-def softmax(scores):
-    """Each row's probabilities (N, K)."""
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+@twin
+def finish_tiles(M, b, first, out, scratch):
+    """Write max(0, A^T M A + b) into `out` (N, H, W, K): M (rows * X, 36, K) of rows of tiles from number `first` on."""
+    N, H, W, K = out.shape
+    Y, X = tiles(H, W)
+    rows = len(M) // X
+    m = M.reshape(rows, X, WINDOW, WINDOW, K).transpose(0, 1, 4, 2, 3)
+    results = AT @ m @ AT.T  # (rows, X, K, 4, 4)
+    strips = results.transpose(0, 3, 1, 4, 2).reshape(rows, TILE, X * TILE, K)
+    for k, strip in enumerate(strips):
+        n, row = divmod(first + k, Y)
+        part = out[n, row * TILE : (row + 1) * TILE]
+        np.maximum(strip[: len(part), :W] + b, 0, out=part)

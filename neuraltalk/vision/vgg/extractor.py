@@ -39,7 +39,7 @@ class VGGExtractor:
     @classmethod
     def read(cls, weights_file=None, resize="pillow"):
         """The extractor with the weights in a file, or in the one that load_weights finds."""
-        return cls.of(read_network(weights_file, cls), resize)
+        return cls.of(read_network(cls, weights_file), resize)
 
     @classmethod
     def of(cls, network, resize="pillow"):
@@ -59,7 +59,7 @@ class VGGExtractor:
     def network(self):
         """The VGG16, read at the first use. Raises UserError if no weights are found, or those of another network."""
         if self._network is None:
-            self._network = read_network(self.weights_file, type(self), self.network_fingerprint)
+            self._network = read_network(type(self), self.weights_file, self.network_fingerprint)
         return self._network
 
     def features(self, pictures, progress=None):
@@ -101,16 +101,11 @@ class VGGExtractor:
             np.savez(file, **self.state())
 
 
-def read_network(weights_file, kind, fingerprint=None):
-    """The VGG16 for a kind of extractor; weights that it doesn't need stay in their file.
-
-    fingerprint: which network it has to be; of several files of weights the one that has it is taken.
-    """
+def read_network(kind, weights_file=None, fingerprint=None):
+    """The VGG16 for a kind of extractor; weights that it doesn't need stay in their file."""
     from neuraltalk.vision.weights.vgg16 import load_weights
 
-    network = VGG16(load_weights(weights_file, fingerprint, kind.needs_connected))
-    network.check_layer(kind.layer)
-    return network
+    return VGG16(load_weights(weights_file, fingerprint, connected=kind.needs_connected))
 
 
 class Conv5Extractor(VGGExtractor):

@@ -1,20 +1,20 @@
-"""Jitted twins of Winograd's transforms and of the pooling; winograd.py and convolution.py hold the definitions.
+"""Jitted twins of the transforms of the convolution; convolution.py holds the definitions.
 
 The innermost loops run over channels. LLVM vectorises one only if it can see that its loads and stores don't meet: in the
 scratch array, places lie a constant number of elements apart, LANES, which V and M don't offer. So a tile is copied into it
-and out of it. Nothing here runs in parallel by itself: winograd.py gives each thread its rows of tiles.
+and out of it. Nothing here runs in parallel by itself: convolution.py gives each thread its rows of tiles.
 """
 
 import numpy as np
 from numba import njit
 
-LANES = 64  # as in winograd.py
+LANES = 64  # as in convolution.py
 JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 
 
 @njit(cache=True, **JIT)
 def transform_tiles(x, first, V, scratch):
-    """Twin of `winograd.transform_tiles`: the products with B written out."""
+    """Twin of `convolution.transform_tiles`: the products with B written out."""
     N, H, W, C = x.shape
     Y, X = (H + 3) // 4, (W + 3) // 4
     pixels, transformed = x.reshape(-1), V.reshape(-1)
@@ -24,6 +24,8 @@ def transform_tiles(x, first, V, scratch):
         n, top, left = row // Y, row % Y * 4 - 1, t % X * 4 - 1
         for c0 in range(0, C, LANES):
             width = min(LANES, C - c0)
+            if width < LANES:
+                scratch[:] = zero  # what is left over from other tiles would grow without end
             for i in range(6):
                 for j in range(6):
                     y, z, at = top + i, left + j, (i * 6 + j) * LANES
@@ -66,7 +68,7 @@ def copy(source, at, target, to, count):
 
 @njit(cache=True, **JIT)
 def finish_tiles(M, b, first, out, scratch):
-    """Twin of `winograd.finish_tiles`: the products with A written out."""
+    """Twin of `convolution.finish_tiles`: the products with A written out."""
     N, H, W, K = out.shape
     Y, X = (H + 3) // 4, (W + 3) // 4
     products, results = M.reshape(-1), out.reshape(-1)
@@ -76,6 +78,8 @@ def finish_tiles(M, b, first, out, scratch):
         n, top, left = row // Y, row % Y * 4, t % X * 4
         for c0 in range(0, K, LANES):
             width = min(LANES, K - c0)
+            if width < LANES:
+                scratch[:] = zero
             for p in range(36):
                 copy(products, (t * 36 + p) * K + c0, scratch, p * LANES, width)
             for j in range(6):
@@ -92,7 +96,7 @@ def finish_tiles(M, b, first, out, scratch):
 
 @njit(forceinline=True, **JIT)
 def times_A(scratch, start, step):
-    """A^T m for the six places m at `start`, `start + step` ...; the four results take the place of the first four."""
+    """A^T m likewise; the four results take the place of the first four m."""
     two, four, eight = scratch.dtype.type(2), scratch.dtype.type(4), scratch.dtype.type(8)
     for p in range(start, start + LANES):
         m0, m1, m2 = scratch[p], scratch[p + step], scratch[p + 2 * step]
