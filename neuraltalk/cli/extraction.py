@@ -42,8 +42,8 @@ class Regions(NamedTuple):
 class Plan(NamedTuple):
     """What is measured of each picture."""
 
-    extractor_file: pathlib.Path
-    weights_file: pathlib.Path  # of a pretrained extractor; None: where they are found
+    extractor: object  # or the file that it is to be loaded from, by each process for itself
+    weights_file: str  # of a pretrained extractor; None: where they are found
     whole: bool  # features of the whole picture
     regions: Regions  # None: no regions
 
@@ -64,7 +64,7 @@ def measure(plan, batch):
     """Records of some pictures, as [(key, bytes)]; batch: [(key, path, boxes of a detector or None)]."""
     from neuraltalk.vision.pictures import open_picture
 
-    extractor = _extractor(plan.extractor_file, plan.weights_file)
+    extractor = _extractor(plan)
     records, images, boxes = {}, {}, {}
 
     def measure_images():
@@ -122,12 +122,14 @@ def choose_boxes(plan, extractor, image, given):
 
 
 @functools.cache
-def _extractor(file, weights_file):
+def _extractor(plan):
     from neuraltalk.vision.extractors import load_extractor
 
-    extractor = load_extractor(file)
-    if weights_file is not None:
-        extractor.weights_file = weights_file
+    if not isinstance(plan.extractor, pathlib.Path):
+        return plan.extractor
+    extractor = load_extractor(plan.extractor)
+    if plan.weights_file is not None:
+        extractor.weights_file = plan.weights_file
     return extractor
 
 
@@ -137,7 +139,7 @@ def _classifier(plan):
 
     if plan.regions.classifier is None:
         return None
-    extractor = _extractor(plan.extractor_file, plan.weights_file)
+    extractor = _extractor(plan)
     if plan.regions.classifier == "fc8":
         return fc8_classifier(extractor)
     return read_classifier(plan.regions.classifier, extractor.region_dimension)
@@ -201,8 +203,6 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, exist_ok=True)
     check_same_work(partial / "plan.json", extractor, whole, regions, boxes)
-    extractor.save(partial / "extractor.npz")
-    plan = Plan(partial / "extractor.npz", weights_file, whole, regions)
     with Journal(partial / "records") as journal:
         keys = [key_of(picture) for picture in pictures]
         left = [
@@ -213,9 +213,13 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         done = len(pictures) - len(left)
         if done:
             console.say(f"{done:,} of {len(pictures):,} pictures are measured already, from {partial}")
+        jobs = min(jobs, -(-len(left) // BATCH) or 1)
+        if jobs > 1:
+            extractor.save(partial / "extractor.npz")
+        plan = Plan(extractor if jobs == 1 else partial / "extractor.npz", weights_file, whole, regions)
         batches = (left[start : start + BATCH] for start in range(0, len(left), BATCH))
         with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
-            for found in spread_unordered(functools.partial(measure, plan), batches, min(jobs, -(-len(left) // BATCH) or 1)):
+            for found in spread_unordered(functools.partial(measure, plan), batches, jobs):
                 for key, data in found:
                     journal.add(key, data)
                     done += 1
