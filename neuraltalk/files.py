@@ -14,13 +14,20 @@ def write_atomically(path):
     The bytes are on the disk before the rename, so neither a kill nor a power cut leaves half a file. On an error the
     temporary file is removed and `path` stays as it was. Missing parent folders are made.
     """
+    with replaced(path) as temporary, open(temporary, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def replaced(path):
+    """The same for writers that want a name: the block gets that of an empty file beside `path`, and leaves it closed."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)

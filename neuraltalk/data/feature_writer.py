@@ -9,13 +9,11 @@ so that a batch's rows are read where they are.
 """
 
 import contextlib
-import os
 import pathlib
-import tempfile
 
 import numpy as np
 
-from neuraltalk.files import umask, write_atomically
+from neuraltalk.files import replaced, write_atomically
 
 _MATLAB_CLASSES = {"float32": b"single", "int32": b"int32"}
 
@@ -28,11 +26,7 @@ def write_matlab(path, shapes):
     """
     import h5py
 
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # h5py wants a name, not a file
-    os.close(descriptor)
-    try:
+    with replaced(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=512) as file:
             arrays = {}
             for name, (shape, dtype) in shapes.items():
@@ -41,14 +35,6 @@ def write_matlab(path, shapes):
             yield arrays
         with open(temporary, "r+b") as file:
             file.write(b"MATLAB 7.3 MAT-file, written by NeuralTalk".ljust(116) + bytes(8) + b"\x00\x02IM")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def write_feature_rows(path, rows, N, D):
