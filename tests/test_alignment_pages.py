@@ -308,3 +308,16 @@ def test_regions_in_a_browser(browser, folder):
         page.until("document.querySelector('#count').value === '1 of 2 pictures'")
         assert ("article", "picture 0.png") in page.names()
         assert page.evaluate("document.title") == "calm" and page.messages == []
+
+
+def test_links_lead_to_cards_that_arent_there_yet(browser, folder):
+    entries = [entry(word(f"w{k}", 1, 1), imgid=k) for k in range(200)]
+    (folder / "page.html").write_text(alignment_page(entries, "t", folder, folder, pictures="none"), encoding="utf-8")
+    with browser.open((folder / "page.html").as_uri() + "#p150") as page:
+        page.until("document.querySelector(':target') !== null")
+        assert page.evaluate("document.querySelector(':target').id") == "p150" and len(page.all(".card")) >= 151
+        page.until("Math.abs(document.querySelector(':target').getBoundingClientRect().top - 80) < 300")
+        page.evaluate("location.hash = '#p199'")
+        page.until("document.querySelector(':target')?.id === 'p199'")
+        page.evaluate("location.hash = '#p1000'")  # isn't there at all
+        assert len(page.all(".card")) == 200 and page.messages == []

@@ -32,8 +32,13 @@
     list.append(...chosen.slice(shown, shown + count).map(elementOf));
     shown = Math.min(shown + count, chosen.length);
     more.hidden = shown === chosen.length;
+    scrolled.unobserve(more);
+    scrolled.observe(more); // to be told again, though it may not have left the window's neighbourhood
     more.textContent = `Show more (${shown.toLocaleString("en")} of ${chosen.length.toLocaleString("en")} are here)`;
   }
+
+  // Who scrolls needs no button.
+  const scrolled = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && add(BATCH), { rootMargin: "1500px" });
 
   // One side of the card, or two: how much the first is above the second.
   const sides = () => (side ? side.value.split(" ").map(Number) : [0]);
@@ -61,6 +66,7 @@
     shown = 0;
     list.replaceChildren();
     add(BATCH);
+    if (list.getBoundingClientRect().top < 0) list.scrollIntoView();
     const all = cards.length.toLocaleString("en"), pictures = cards.length === 1 ? "picture" : "pictures";
     $("count").textContent = chosen.length === cards.length ? `${all} ${pictures}` : `${chosen.length.toLocaleString("en")} of ${all} ${pictures}`;
     $("nothing").hidden = chosen.length > 0;
@@ -68,11 +74,18 @@
 
   // A link to a card that isn't on the page yet brings it there.
   function follow() {
-    const place = location.hash.length > 1 ? lines.findIndex((line) => line.includes(` id="${CSS.escape(location.hash.slice(1))}"`)) : -1;
-    const card = cards[place + first.length];
-    if (place < 0 || elementOf(card).isConnected) return;
-    add(chosen.indexOf(card) + 1 - shown);
-    if (card.element.isConnected) location.replace(location.hash); // once more, now that it is there
+    const id = location.hash.slice(1), line = /^p\d+$/.test(id) ? lines.findIndex((text) => text.includes(` id="${id}"`)) : -1;
+    const place = line < 0 ? -1 : chosen.indexOf(cards[first.length + line]);
+    if (place < shown) return;
+    add(place + 1 - shown);
+    location.replace(location.hash); // once more, now that it is there
+    const { element } = chosen[place];
+    let frames = 5; // and until the cards above it have their heights
+    const settle = () => {
+      element.scrollIntoView();
+      if (--frames) requestAnimationFrame(settle);
+    };
+    settle();
   }
 
   let pending = 0;
@@ -88,8 +101,6 @@
     elementOf(next).tabIndex = -1; // the reader goes on at the first of those that came
     next.element.focus({ preventScroll: true });
   });
-  // Who scrolls needs no button.
-  new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && add(BATCH), { rootMargin: "1500px" }).observe(more);
   addEventListener("beforeprint", () => add(cards.length));
   addEventListener("hashchange", follow);
   document.addEventListener("keydown", (event) => {
@@ -103,5 +114,5 @@
   });
   add(0);
   if (find.value || order.value || (verdict && verdict.value)) update(); // the browser restores fields when a page is reloaded
-  follow();
+  addEventListener("load", follow);
 })();

@@ -26,7 +26,7 @@ class Card(NamedTuple):
     html: str  # one line: escaped texts have no line breaks
     text: str
     values: list
-    verdicts: list = []
+    verdicts: list | tuple = ()
     differ: bool = False
 
 
