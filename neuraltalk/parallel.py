@@ -89,22 +89,26 @@ def one_blas_thread():
 def in_threads(function, count):
     """Call function(start, stop) for parts of range(count) that make up all of it, a part for each thread of BLAS.
 
-    It gains where the function releases the interpreter's lock, as kernels do. Numba's own threads would stay awake beside
-    those of BLAS; ours sleep.
+    It gains where the function releases the interpreter's lock, as kernels and matrix products do. Meanwhile BLAS has one
+    thread: its own would meet after every small product, and on a busy machine wait there for each other most of the time.
     """
     parts = min(blas_threads(), count)
     if parts < 2:
         function(0, count)
         return
     edges = [count * part // parts for part in range(parts + 1)]
-    for done in [_threads(parts).submit(function, *edge) for edge in zip(edges, edges[1:])]:
-        done.result()
+    with blas_on_one_thread():
+        jobs = [_threads(parts).submit(function, *edge) for edge in zip(edges, edges[1:])]
+        for job in jobs:
+            job.exception()  # BLAS gets its threads back when all have ended
+    for job in jobs:
+        job.result()
 
 
-def blas_threads():
-    """The threads that BLAS uses: as many as the environment says, else one for each core."""
+def blas_threads(most=8):
+    """The threads that BLAS uses: as many as the environment says, else one for each core; `most` at most."""
     given = next((os.environ[name] for name in BLAS_THREADS if os.environ.get(name, "").isdecimal()), 0)
-    return int(given) or os.cpu_count() or 1
+    return min(int(given) or os.cpu_count() or 1, most)
 
 
 @functools.cache
@@ -112,3 +116,32 @@ def _threads(count):
     import concurrent.futures
 
     return concurrent.futures.ThreadPoolExecutor(count)
+
+
+@contextlib.contextmanager
+def blas_on_one_thread():
+    """In this process, BLAS has one thread inside the block. Only for OpenBLAS as NumPy's wheels bring it; others keep theirs."""
+    get_threads, set_threads = _openblas()
+    before = get_threads()
+    set_threads(1)
+    try:
+        yield
+    finally:
+        set_threads(before)
+
+
+@functools.cache
+def _openblas():
+    """The two functions of NumPy's OpenBLAS that get and set its number of threads; functions without effect for another BLAS."""
+    import ctypes
+    import pathlib
+
+    import numpy
+
+    package = pathlib.Path(numpy.__file__).parent
+    for path in [*package.parent.glob("numpy.libs/*openblas*"), *package.glob(".dylibs/*openblas*")]:
+        library = ctypes.CDLL(str(path))
+        for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
+            if hasattr(library, name.format("set")):
+                return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return (lambda: 1), (lambda count: None)

@@ -22,7 +22,7 @@ The rounding error is some ten times that of the direct sum: 2e-6 relative in fl
 import numpy as np
 
 from neuraltalk.layers.twins import twin
-from neuraltalk.parallel import in_threads
+from neuraltalk.parallel import blas_threads, in_threads
 
 TILE = 4
 WINDOW = TILE + 2
@@ -64,40 +64,33 @@ def transform_filters(W):
 def convolve_relu(x, U, b):
     """max(0, x correlated with filters, borders padded by zeros, + b): x (N, H, W, C), b (K,) -> (N, H, W, K).
 
-    U: what transform_filters makes of the filters. Memory beyond the result: two blocks.
+    U: what transform_filters makes of the filters. Memory beyond the result: for each thread V and M of a block.
     """
     x = np.ascontiguousarray(x)
     N, H, W, C = x.shape
     K = len(b)
     Y, X = tiles(H, W)
-    rows = max(1, min(N * Y, BLOCK // X))  # of tiles, in a block
-    V = np.empty((rows * X, PLACES, C), x.dtype)
-    M = np.empty((rows * X, PLACES, K), x.dtype)
+    rows = max(1, min(BLOCK // X, N * Y // blas_threads()))  # of tiles, in a block
     out = np.empty((N, H, W, K), x.dtype)
-    for first in range(0, N * Y, rows):
-        count = min(rows, N * Y - first)
 
-        def transform(start, stop, first=first):
-            transform_tiles(x, first + start, V[start * X : stop * X], scratch(x.dtype))
+    def some_blocks(start, stop):
+        """Blocks start .. stop - 1, by one thread."""
+        V = np.empty((rows * X, PLACES, C), x.dtype)
+        M = np.empty((rows * X, PLACES, K), x.dtype)
+        scratch = np.zeros(PLACES * LANES, x.dtype)  # one tile of LANES channels, in the first level of the cache
+        for first in range(start * rows, min(stop * rows, N * Y), rows):
+            T = min(rows, N * Y - first) * X
+            transform_tiles(x, first, V[:T], scratch)
+            np.matmul(V[:T].transpose(1, 0, 2), U, out=M[:T].transpose(1, 0, 2))  # (36, T, C) @ (36, C, K)
+            finish_tiles(M[:T], b, first, out, scratch)
 
-        def finish(start, stop, first=first):
-            finish_tiles(M[start * X : stop * X], b, first + start, out, scratch(x.dtype))
-
-        in_threads(transform, count)
-        T = count * X
-        np.matmul(V[:T].transpose(1, 0, 2), U, out=M[:T].transpose(1, 0, 2))  # (36, T, C) @ (36, C, K)
-        in_threads(finish, count)
+    in_threads(some_blocks, -(-N * Y // rows))
     return out
 
 
 def tiles(H, W):
     """Rows and columns of tiles."""
     return -(-H // TILE), -(-W // TILE)
-
-
-def scratch(dtype):
-    """Room for one tile of LANES channels, which fits the first level of the cache."""
-    return np.empty(PLACES * LANES, dtype)
 
 
 @twin
