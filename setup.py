@@ -18,6 +18,10 @@ setup(
     packages=find_packages(include=["neuraltalk", "neuraltalk.*"]),
     package_data={"neuraltalk.pages": ["*.css", "*.js"]},
     install_requires=["numpy>=1.26", "scipy>=1.11", "h5py>=3.10", "pillow>=10.1", "nltk>=3.8", "numba>=0.60"],
-    extras_require={"test": ["pytest>=8"]},
+    extras_require={
+        "test": ["pytest>=8"],
+        "plot": ["matplotlib>=3.8"],            # neuraltalk plot
+        "score": ["pycocoevalcap>=1.2"],        # METEOR and SPICE, which need Java too
+    },
     entry_points={"console_scripts": ["neuraltalk = neuraltalk.cli.main:main"]},
 )

@@ -10,10 +10,12 @@ import shlex
 
 import pytest
 
+from neuraltalk.cli.main import COMMANDS
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARSERS = {"driver.py": "train", "predict_on_images.py": "predict", "eval_sentence_predictions.py": "evaluate"}
-SUB_COMMANDS = {"train": "train", "predict": "predict", "eval": "evaluate", "dataset": "dataset", "search": "search", "phrases": "phrases"}
+SUB_COMMANDS = {name: module.rpartition(".")[2] for name, (module, _) in COMMANDS.items()}
 
 
 def commands():
