@@ -5,7 +5,8 @@
 For each picture of a split that is there, and each different box in phrases.json: is there a proposal whose overlap
 (intersection over union) with it is 0.5 or more, among the first 19, 100, 1000? Beside the proposals stand as many boxes
 drawn at random. --fit finds the weights of objectness.py by logistic regression, on the pictures with even numbers, and
-prints the recall with them on the others.
+prints the recall with them on the others. --kernels prints what each kernel gains over its NumPy definition, on the calls that
+one picture makes.
 """
 
 import argparse
@@ -22,9 +23,10 @@ import numpy as np
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.phrases import load_phrases
 from neuraltalk.errors import UserError
+from neuraltalk.layers import twins
 from neuraltalk.metrics.grounding import IOU, overlaps
 from neuraltalk.vision.pictures import open_picture
-from neuraltalk.vision.proposals import objectness, proposing
+from neuraltalk.vision.proposals import grouping, objectness, proposing, segmentation, suppression
 
 COUNTS = (19, 100, 1000)
 
@@ -35,6 +37,7 @@ def main():
     parser.add_argument("-s", "--split", default="val")
     parser.add_argument("-m", "--pictures", type=int, default=200, help="at most (default: 200)")
     parser.add_argument("--fit", action="store_true", help="find the weights")
+    parser.add_argument("--kernels", action="store_true", help="time kernels against their definitions")
     options = parser.parse_args()
     try:
         for folder in options.folders:
@@ -43,6 +46,8 @@ def main():
                 fit(pictures[::2])
                 pictures = pictures[1::2]
             report(folder, options.split, pictures)
+            if options.kernels:
+                time_kernels(pictures[0][0])
     except UserError as error:
         sys.exit(f"error: {error}")
 
@@ -83,6 +88,33 @@ def report(folder, split, pictures):
     for label, found in (("found", hits), ("at random", chance)):
         print(f"  {label:15}" + "".join(f"{100 * np.concatenate(found[n]).mean():7.1f}%" for n in COUNTS))
     print(f"  {np.mean(counts):.0f} proposals and {statistics.median(seconds):.2f} seconds of one core a picture (median)\n")
+
+
+def time_kernels(pixels):
+    """Both versions of each inner loop on the first call that one picture makes of it."""
+    for module in (segmentation, grouping, objectness, suppression):
+        for name in [name.rpartition(".")[2] for name in twins.DEFINITIONS if name.startswith("neuraltalk.vision.proposals")]:
+            if not hasattr(module, name):
+                continue
+            run, calls = getattr(module, name), []
+            setattr(module, name, lambda *call, run=run, calls=calls: calls.append(copies(call)) or run(*call))
+            proposing.propose(pixels)
+            setattr(module, name, run)
+            kernel = min(seconds(run, calls[0]) for _ in range(5))
+            with twins.numpy_only():
+                definition = seconds(run, calls[0])
+            print(f"  {name:14} {1e3 * kernel:8.2f} ms, its definition {1e3 * definition:8.1f} ms: {definition / kernel:.0f} x")
+
+
+def copies(call):
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in call]
+
+
+def seconds(function, call):
+    call = copies(call)
+    start = time.perf_counter()
+    function(*call)
+    return time.perf_counter() - start
 
 
 def random_boxes(pixels, count, rng):

@@ -123,7 +123,7 @@ def test_boxes_of_a_detector_take_the_place_of_proposals(pictures, small_extract
     boxes = {"000.png": [[1, 2, 20, 20, 0.5], [0, 0, 9, 9, 0.7]], "001.png": []}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     assert run(pictures, "--features", small_extractor, "--regions_only", "--boxes", tmp_path / "boxes.json") == 0
-    assert "has no boxes for 3 pictures, which get proposals: 002.png" in capsys.readouterr().err
+    assert "has no boxes for 3 of 5 pictures, which get proposals: 002.png" in capsys.readouterr().err
     regions = open_regions(pictures, 5)
     assert regions.boxes_of(0).tolist() == [[0, 0, 40, 30], [0, 0, 9, 9], [1, 2, 20, 20]]
     assert regions.boxes_of(1).tolist() == [[0, 0, 40, 30]] and len(regions.boxes_of(2)) > 1

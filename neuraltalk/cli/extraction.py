@@ -176,7 +176,7 @@ def detections(path, pictures):
     if len(missing) == len(pictures):
         raise UserError(f"{path}: names none of the {len(pictures)} pictures; expected file names such as {pictures[0].name}")
     if missing:
-        console.say(f"{path} has no boxes for {len(missing):,} pictures, which get proposals: {missing[0]}")
+        console.say(f"{path} has no boxes for {len(missing):,} of {len(pictures):,} pictures, which get proposals: {missing[0]}")
     return boxes
 
 
@@ -191,8 +191,8 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     restart     forget what an earlier run has measured
     keep_rows   an unreadable picture has a row of zeros; otherwise none, and tasks.txt names those that have one
 
-    extractor.npz says what made the features, region_extractor.npz the same of
-    regions. Raises UserError if an earlier, unfinished run measured something else.
+    extractor.npz says what made the features, region_extractor.npz the same of regions. Raises UserError if an earlier,
+    unfinished run measured something else.
     """
     from neuraltalk.data.journal import Journal
     from neuraltalk.parallel import spread_unordered

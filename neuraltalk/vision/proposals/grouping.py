@@ -61,8 +61,8 @@ def histograms(labels, n, bins, count):
 def gradient_bins(channel):
     """The bin (H, W) of each pixel's gradient in one channel: by its direction, and by its root.
 
-    Differs from the paper, which counts Gaussian derivatives in eight directions one by one: a pixel counts once, in the bin
-    of its gradient's direction and magnitude, which takes an eighth of the time and groups no worse.
+    Differs from the paper, where each of Gaussian derivatives in eight directions is counted: here a pixel counts once, in the
+    bin of its gradient's direction and magnitude, which is an eighth of the work.
     """
     around = np.pad(channel.astype(np.float32), 1, mode="edge")
     down, right = (around[2:, 1:-1] - around[:-2, 1:-1]) / 2, (around[1:-1, 2:] - around[1:-1, :-2]) / 2
