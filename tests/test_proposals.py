@@ -207,6 +207,19 @@ def test_classifiers_that_do_not_fit(tmp_path, arrays, message):
         classifier.read_classifier(tmp_path / "c.npz", 3)
 
 
+def test_the_networks_own_classes_serve():
+    from types import SimpleNamespace
+
+    rng = np.random.default_rng(0)
+    fc8 = rng.standard_normal((6, 4)).astype(np.float32), np.zeros(4, np.float32)
+    network = SimpleNamespace(weights=SimpleNamespace(connected=(None, None, fc8)))
+    found = classifier.fc8_classifier(SimpleNamespace(name="vgg16-fc7", network=network))
+    scores = found.scores(rng.standard_normal((3, 6)).astype(np.float32))
+    assert scores.shape == (3, 4) and (scores > 0).all() and scores.sum(axis=1) == pytest.approx([1, 1, 1])
+    with pytest.raises(UserError, match="vgg16-conv5 has none; take --features vgg16-fc7"):
+        classifier.fc8_classifier(SimpleNamespace(name="vgg16-conv5"))
+
+
 # Boxes of a detector
 
 
