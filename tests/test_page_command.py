@@ -86,10 +86,10 @@ def test_the_folder_of_the_pictures_is_found(folder, capsys):
 
 def test_regions_are_cut_out(folder, capsys):
     """Embedded by their pixels, linked by the frame around the whole picture."""
-    path = write(folder / "r.json", blob("0.png", box=[10, 5, 30, 15]), blob("0.png", box=[0, 0, 4, 4]))
+    path = write(folder / "r.json", blob("0.png", box=[10, 5, 30, 15]), blob("0.png", box=[30, 20, 1e9, 1e9]))
     assert run(capsys, path)[0] == run(capsys, path, "--pictures", "linked", "-o", "linked.html")[0] == 0
     sizes = [(each["width"], each["height"]) for each in Reader((folder / "r.html").read_text(encoding="utf-8")).all("img")]
-    assert sizes == [("20", "10"), ("4", "4")]
+    assert sizes == [("20", "10"), ("10", "10")]
     style = Reader((folder / "linked.html").read_text(encoding="utf-8")).all("img", "style")[0]
     assert style == "width:200.00%;left:-50.00%;top:-50.00%;height:auto"
 
@@ -130,6 +130,7 @@ def test_several_results_take_one_order(folder, capsys):
         ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "references": 3}]}', '"references" is 3'),
         ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "candidates": ["a"]}]}', '"candidates"'),
         ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "box": [1, 2]}]}', '"box" is [1, 2]'),
+        ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "box": [1, 2, 3, Infinity]}]}', '"box" is [1, 2, 3, inf]'),
         ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "scores": 3}]}', '"scores" is 3'),
         ('{"imgblobs": [{"img_path": "a", "candidate": {"text": ""}, "verdict": 3}]}', '"verdict" is 3'),
     ],
@@ -152,11 +153,13 @@ def test_what_is_unknown_or_odd_is_left_out(folder):
     path = write(
         folder / "r.json",
         blob("0.png", logprob="x", scores={"BLEU-4": 0.5, "CIDEr": "much", "ROUGE-L": math.nan, "True": True}),
+        blob("1.png", candidates=[{"text": "a"}, {"text": "of unknown probability"}]),
         params=["not", "a", "dictionary"],
         gtppl="15",
     )
     result = read_result(path)
     assert result["imgblobs"][0]["scores"] == {"BLEU-4": 0.5} and result["imgblobs"][0]["candidate"]["logprob"] is None
+    assert "of unknown probability" in captions_page([("", result)], "t", folder, folder)
     assert about(result) == dict.fromkeys(("model", "dataset", "split", "folder", "perplexity"))
 
 

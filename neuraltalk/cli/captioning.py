@@ -59,14 +59,14 @@ def add_search_options(parser, title="search", several=False):
     return group
 
 
-def add_page_option(parser_or_group):
+def add_page_option(parser_or_group, name="--page_pictures"):
     """How the page shows pictures."""
     parser_or_group.add_argument(
-        "--page_pictures",
+        name,
         choices=("embedded", "linked", "none"),
         default="embedded",
         help="embedded: small copies within the page, which can then be sent as one file; linked: the files "
-        "where they are (default: embedded)",
+        "where they are, for thousands of them (default: embedded)",
     )
 
 

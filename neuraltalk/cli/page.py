@@ -40,13 +40,7 @@ def build_parser():
         type=pathlib.Path,
         help="the page (default: beside the first result, with its name and .html; of several, comparison.html)",
     )
-    parser.add_argument(
-        "--pictures",
-        choices=("embedded", "linked", "none"),
-        default="embedded",
-        help="embedded: small copies within the page, which can then be sent as one file; linked: the files where they are, for "
-        "thousands of them (default: embedded)",
-    )
+    captioning.add_page_option(parser, "--pictures")
     parser.add_argument(
         "--root",
         metavar="FOLDER",

@@ -45,36 +45,35 @@ def captions_page(results, title, picture_folder, page_folder, figures=(), notes
         if len({blob["img_path"] for blob in row}) > 1:
             raise ValueError(f"results differ in their pictures: {' and '.join(blob['img_path'] for blob in row)}")
     measures = [LOGPROB, *dict.fromkeys(name for row in rows for blob in row for name in blob.get("scores") or {})]
-    cards, shapes = [], []
+    known = {blob.get("verdict") for row in rows for blob in row}
+    verdicts = [verdict for verdict in VERDICTS if verdict in known]
+    cards, shapes, many = [], [], len(rows) > MANY
     for number, row in enumerate(rows):
         img_path, box = row[0]["img_path"], row[0].get("box")
-        path = pathlib.Path(picture_folder) / img_path
-        found = frames.source(path, page_folder, pictures, 360, box=box, many=len(rows) > MANY)
+        found = frames.source(pathlib.Path(picture_folder) / img_path, page_folder, pictures, 360, box=box, many=many)
         (url,), shape = found or ((None,), None)
         crop = box if pictures == "linked" else None
         shapes += [frames.crop_size(box) if crop else shape] if shape else []
-        cards.append(_card(row, labels, measures, frames.image(img_path, url, shape, crop)))
+        cards.append(_card(row, labels, measures, verdicts, frames.image(img_path, url, shape, crop)))
         if progress:
             progress(number + 1)
-    known = {blob.get("verdict") for row in rows for blob in row}
     body = [
         frames.heading(title, figures, notes, labels=labels),
         toolbar(
             len(rows),
             [PROBABLE, *((f"highest {name} first", f"lowest {name} first") for name in measures[1:])],
             labels,
-            VERDICTS if known & set(VERDICTS) else (),
+            verdicts,
         ),
         card_list(cards, frames.common_aspect(shapes), "cards compared" if len(results) > 1 else "cards"),
     ]
     return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
 
 
-def _card(row, labels, measures, image):
+def _card(row, labels, measures, verdicts, image):
     """One picture with everything said about it; row: its blob in each result."""
     texts = [blob["candidate"]["text"] for blob in row]
     values = [[_value(blob, measure) for measure in measures] for blob in row]
-    verdicts = [VERDICTS.index(blob["verdict"]) if blob.get("verdict") in VERDICTS else None for blob in row]
     name = frames.name(row[0]["img_path"])
     written = next((blob["references"] for blob in row if blob.get("references")), [])
     references = _details("People wrote", [_text(reference["text"]) for reference in written])
@@ -93,7 +92,7 @@ def _card(row, labels, measures, image):
         # References are left out: they would drown the models' words.
         " ".join([*found, frames.base_name(row[0]["img_path"])]),
         values,
-        verdicts,
+        [verdicts.index(blob["verdict"]) if blob.get("verdict") in verdicts else None for blob in row],
         len(set(texts)) > 1,
     )
 
@@ -154,7 +153,8 @@ def _details(name, items, ordered=False):
 
 
 def _sentence(candidate):
-    return f'{_text(candidate["text"])} <span class="logprob">{frames.number(candidate["logprob"])}</span>'
+    value = candidate.get("logprob")
+    return _text(candidate["text"]) + (f' <span class="logprob">{frames.number(value)}</span>' if value is not None else "")
 
 
 def _text(text):

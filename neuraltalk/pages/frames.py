@@ -42,7 +42,8 @@ def source(path, page_folder, pictures, *sizes, box=None, many=False):
     except UserError:
         return None
     if box is not None:
-        xmin, ymin, xmax, ymax = (round(number) for number in box)
+        xmin, ymin, xmax, ymax = (min(max(round(number), 0), side) for number, side in zip(box, 2 * picture.size))
+        xmin, ymin = min(xmin, picture.width - 1), min(ymin, picture.height - 1)
         picture = picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
     copies = [thumbnail(picture, size * 2 // 3, quality=60) if many else thumbnail(picture, size) for size in sizes]
     return [url for url, _, _ in copies], copies[0][1:]

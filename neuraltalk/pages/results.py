@@ -32,7 +32,7 @@ def _blob(blob, where):
     if not isinstance(blob.get("verdict"), (str, type(None))):
         raise UserError(f'{where}: "verdict" is {blob["verdict"]!r:.40}; expected a text')
     box = blob.get("box")
-    if box is not None and not (isinstance(box, list) and len(box) == 4 and None not in map(_number, box)):
+    if box is not None and not (isinstance(box, list) and len(box) == 4 and all(map(_finite, box))):
         raise UserError(f'{where}: "box" is {box!r:.60}; expected [xmin, ymin, xmax, ymax]')
     scores = blob.get("scores") or {}
     if not isinstance(scores, dict):
@@ -65,6 +65,11 @@ def _number(value):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         return None
     return float(value)
+
+
+def _finite(value):
+    number = _number(value)
+    return number is not None and math.isfinite(number)
 
 
 def same_order(results, paths):
