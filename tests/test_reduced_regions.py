@@ -6,7 +6,7 @@ import pytest
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
-from neuraltalk.vision.reduced import ReducedRegions
+from neuraltalk.vision.reduced import ReducedRegions, contrasted
 from neuraltalk.vision.view import View
 
 
@@ -18,7 +18,7 @@ def make(tmp=None):
     settings = Settings(fine=View(32, 6, 2, 24, 1), coarse=View(32, 6, 2, 8, 2))
     base = KMeansExtractor.learn(pictures, np.random.default_rng(0), settings, patches=500, iterations=2)
     boxes = np.concatenate([rng.uniform(0, 15, (30, 2)), rng.uniform(20, 40, (30, 2))], axis=1)
-    features = np.concatenate([base.regions(picture, boxes) for picture in pictures])
+    features = np.concatenate([contrasted(base, picture, boxes) for picture in pictures])
     return base, pictures[0], boxes, features
 
 
@@ -33,6 +33,15 @@ def test_components_are_those_of_the_covariance():
     assert np.allclose(kept / kept[0], values[:5] / values[0], rtol=1e-2)
     assert np.allclose(reduced.regions(picture, boxes), found[:30], atol=1e-4)
     assert np.array_equal(reduced.features([picture]), base.features([picture]))
+
+
+def test_contrast_takes_the_surroundings_off():
+    base, picture, _, _ = make()
+    boxes, whole = np.array([[10.0, 5, 30, 25], [0, 0, 10, 40]]), np.array([[0.0, 0, 50, 40]])
+    around = np.array([[6.0, 1, 34, 29], [0, 0, 12, 40]])  # 1.4 times as large, cut at the border
+    expected = base.regions(picture, boxes) - 0.75 * base.regions(picture, around)
+    assert np.allclose(contrasted(base, picture, boxes), expected, atol=1e-4)
+    assert np.allclose(contrasted(base, picture, whole), 0.25 * base.regions(picture, whole), atol=1e-4)
 
 
 def test_no_more_components_than_there_are():
@@ -54,6 +63,10 @@ def test_altered_states_are_refused():
     state = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5).state()
     with pytest.raises(UserError, match="fingerprint"):
         extractor_from_state({**state, "components": state["components"] * 2})
+    with pytest.raises(UserError, match="fingerprint"):
+        extractor_from_state({**state, "contrast": 0.5})
+    with pytest.raises(UserError, match="no number"):
+        extractor_from_state({**state, "surroundings": "wide"})
     with pytest.raises(UserError, match="don't fit"):
         extractor_from_state({**state, "components": state["components"][:-1]})
     with pytest.raises(UserError, match="k-means extractor"):

@@ -99,14 +99,15 @@ def pool_grid(canvas, view, arrays):
 def pool_boxes(canvas, view, arrays, boxes):
     """The same for each of `boxes` (R, 4), in pixels of the canvas, cut into G x G cells -> (R, G * G * K).
 
-    The patches are looked at once for all boxes; a cell's mean is two products with the shares of rows and columns.
+    The patches are looked at once for all boxes. A cell's mean weighs each patch by its row's share and its column's, so
+    all means are one product.
     """
     R, G, side = len(boxes), view.grid, view.side
-    maps = activations(canvas, view, arrays, np.arange(side))  # (Y, X, K)
+    maps = activations(canvas, view, arrays, np.arange(side)).reshape(side * side, view.words)  # (Y X, K)
     across = cell_weights(boxes[:, [0, 2]], view)  # (R, G, X)
     down = cell_weights(boxes[:, [1, 3]], view)  # (R, G, Y)
-    rows = (down.reshape(R * G, side) @ maps.reshape(side, -1)).reshape(R, G, side, view.words)  # (R, G, X, K)
-    return fourth_root(across[:, None] @ rows).reshape(R, view.dimension)  # cells row by row
+    shares = down[:, :, None, :, None] * across[:, None, :, None, :]  # (R, G, G, Y, X)
+    return fourth_root(shares.reshape(R * G * G, side * side) @ maps).reshape(R, view.dimension)  # cells row by row
 
 
 def cell_weights(edges, view):

@@ -156,11 +156,12 @@ def _write_features(folder, seed, paths, train, progress):
 
 def _measure(extractor_file, paths):
     """Features of some pictures, by the extractor in a file (which each process reads once)."""
-    return _extractor(extractor_file).features(paths)
+    return extractor_in(extractor_file).features(paths)
 
 
 @functools.cache
-def _extractor(file):
+def extractor_in(file):
+    """The extractor in a file, read once by each process."""
     from neuraltalk.vision.extractors import load_extractor
 
     return load_extractor(file)

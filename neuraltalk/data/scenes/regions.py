@@ -4,16 +4,19 @@ Each picture has the whole of it first, then 19 boxes in an order that says noth
 quite exactly; parts of things; several things in one box; and false alarms.
 """
 
+import contextlib
+import functools
 import json
 import pathlib
 
 import numpy as np
 
-from neuraltalk.data.scenes.build import REGIONS
+from neuraltalk.data.scenes.build import BLOCK, REGIONS, extractor_in
 from neuraltalk.data.scenes.render import SIDE
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
-from neuraltalk.vision.reduced import DIMENSION, ReducedRegions
+from neuraltalk.parallel import spread
+from neuraltalk.vision.reduced import DIMENSION, ReducedRegions, contrasted
 
 DETECTIONS = 19
 SAMPLE = 300  # training pictures whose regions the components are learned from
@@ -46,41 +49,62 @@ def write_regions(folder, seed=0, progress=None, dimension=DIMENSION):
                                components of the regions of SAMPLE training pictures (vision/reduced.py)
         unseen/boxes.json      the boxes of each unseen picture, as region proposals for new pictures are given
 
-    `progress(done, total)` counts pictures. Raises UserError if the folder has no readable extractor, or takes no file.
+    Many pictures are measured by as many processes as there are cores. `progress(done, total)` counts pictures. Raises
+    UserError if the folder has no readable extractor, or takes no file.
     """
-    from neuraltalk.vision.extractors import load_extractor
-
     folder = pathlib.Path(folder)
-    base = load_extractor(folder / "extractor.npz")
+    base_file, extractor_file = folder / "extractor.npz", folder / "region_extractor.npz"
+    extractor_in.cache_clear()  # this process may have read earlier files of these names
+    base = extractor_in(base_file)
     scenes = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
-    progress = progress or (lambda done, total: None)
     sample = [scene for scene in scenes if scene["split"] == "train"]
     sample = sample[:: max(1, -(-len(sample) // SAMPLE))]
-    steps = len(sample) + len(scenes)
+    steps, R = len(sample) + len(scenes), 1 + DETECTIONS
+    progress = progress or (lambda done, total: None)
+
+    def jobs(some):
+        found = [(folder / "imgs" / scene["filename"], _boxes_of(scene, seed)) for scene in some]
+        return [found[start : start + BLOCK] for start in range(0, len(found), BLOCK)]
 
     seen = []
-    for k, scene in enumerate(sample):
-        seen.append(base.regions(folder / "imgs" / scene["filename"], _boxes_of(scene, seed)))
-        progress(k + 1, steps)
-    rng = np.random.default_rng((seed, REGIONS))
-    extractor = ReducedRegions.learn(base, np.concatenate(seen), rng, dimension)
+    for block in spread(functools.partial(_contrasted, base_file), jobs(sample)):
+        seen.append(block)
+        progress(sum(map(len, seen)) // R, steps)
+    extractor = ReducedRegions.learn(base, np.concatenate(seen), np.random.default_rng((seed, REGIONS)), dimension)
 
-    M = len(scenes) * (1 + DETECTIONS)
-    feats = np.empty((M, extractor.region_dimension), np.float16)  # a region's numbers lie together
-    boxes = np.empty((M, 4), np.float32)
-    for k, scene in enumerate(scenes):
-        rows = slice(k * (1 + DETECTIONS), (k + 1) * (1 + DETECTIONS))
-        boxes[rows] = _boxes_of(scene, seed)
-        feats[rows] = extractor.regions(folder / "imgs" / scene["filename"], boxes[rows])
-        progress(len(sample) + k + 1, steps)
-    image = np.repeat(np.array([scene["imgid"] for scene in scenes]), 1 + DETECTIONS)[None]  # (1, M)
-    try:
-        extractor.save(folder / "region_extractor.npz")
+    feats = np.empty((len(scenes) * R, extractor.region_dimension), np.float16)  # a region's numbers lie together
+    boxes = np.concatenate([_boxes_of(scene, seed) for scene in scenes])
+    image = np.repeat(np.array([scene["imgid"] for scene in scenes]), R)[None]  # (1, M)
+    with _telling_where(folder):
+        extractor.save(extractor_file)
         _write_unseen_boxes(folder / "unseen", len(scenes), seed)
-        with write_atomically(folder / "region_feats.npz") as file:  # the last one: with it everything is there
-            np.savez(file, feats=feats.T, boxes=boxes.T, image=image)
+    extractor_in.cache_clear()
+    done = 0
+    for block in spread(functools.partial(_reduced, extractor_file), jobs(scenes)):
+        feats[done : done + len(block)] = block
+        done += len(block)
+        progress(len(sample) + done // R, steps)
+    with _telling_where(folder), write_atomically(folder / "region_feats.npz") as file:  # last: with it everything is there
+        np.savez(file, feats=feats.T, boxes=boxes.T, image=image)
+
+
+@contextlib.contextmanager
+def _telling_where(folder):
+    """A file that can't be written is the user's to mend."""
+    try:
+        yield
     except OSError as fault:
         raise UserError(f"{folder}: can't write the regions there ({fault.strerror}); make room, or let it be written") from None
+
+
+def _contrasted(base_file, block):
+    """What components are learned from: features of the boxes in some pictures, a list of (path, boxes (R, 4))."""
+    return np.concatenate([contrasted(extractor_in(base_file), *one) for one in block])
+
+
+def _reduced(extractor_file, block):
+    """Features of the boxes in some pictures, in half precision."""
+    return np.concatenate([extractor_in(extractor_file).regions(*one) for one in block]).astype(np.float16)
 
 
 def _boxes_of(scene, seed, imgid=None):
