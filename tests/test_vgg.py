@@ -380,6 +380,7 @@ def test_a_data_set_says_what_made_its_features(place, capsys):
     assert "can't extract them" in run(capsys, predict, "-r", "pictures")[2]
 
     code, _, err = run(capsys, train, *TRAIN, "--extractor", "vgg16-conv5")
+    assert "says that vgg16-conv5 made" in run(capsys, predict, "-r", "pictures", "--extractor", "vgg16-fc7")[2]
     assert code == 0 and "made by vgg16-conv5, pictures resized as pillow does: within 0.0 % on 3 pictures" in err
     recorded = load_extractor("data/tiny/extractor.npz")
     assert load_checkpoint("cv/tiny_lstm_baseline.p").extractor == recorded.state()
@@ -409,6 +410,9 @@ def test_features_of_something_else_are_not_passed_off(place, capsys, monkeypatc
 
 def test_an_old_checkpoint_takes_features_of_a_pretrained_network(place, capsys, weights):
     assert run(capsys, train, *TRAIN)[0] == 0
+    assert run(capsys, predict, "-r", "pictures", "--extractor", "vgg16-conv5")[0] == 0  # from the pixels
+    code, _, err = run(capsys, predict, "-r", "pictures", "--extractor", "vgg16-fc7")
+    assert code == 2 and "vgg16-fc7 gives 8 numbers, its model takes 56" in err
     extractor = pretrained_extractor("vgg16-conv5")
     np.save("pictures/vgg_feats.npy", extractor.features(["pictures/a.png", "pictures/b.jpg"]))
     extractor.save("pictures/extractor.npz")

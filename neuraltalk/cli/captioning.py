@@ -168,6 +168,18 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     )
 
 
+def name_extractor(checkpoint, name):
+    """Let a checkpoint that doesn't say what made its features have the pretrained extractor `name`."""
+    from neuraltalk.vision.extractors import pretrained_extractor
+
+    recorded = (checkpoint.extractor or {}).get("name", name)
+    if recorded != name:
+        raise UserError(f"{checkpoint.path} says that {recorded} made its features, not {name}; leave out --extractor")
+    if checkpoint.extractor is None:
+        checkpoint.extractor = pretrained_extractor(name).state()
+    own_extractor(checkpoint)  # its features have to fit the model
+
+
 def own_extractor(checkpoint):
     """The extractor that a checkpoint carries, or None."""
     if checkpoint.extractor is None:
@@ -182,8 +194,8 @@ def own_extractor(checkpoint):
         )
     if extractor.dimension != checkpoint.image_dimension:
         raise UserError(
-            f"{checkpoint.path}: its extractor gives {extractor.dimension} numbers, its model takes "
-            f"{checkpoint.image_dimension}; the file is damaged, take another checkpoint"
+            f"{checkpoint.path}: {extractor.name} gives {extractor.dimension} numbers, its model takes "
+            f"{checkpoint.image_dimension}; name another extractor, or take another checkpoint"
         )
     return extractor
 

@@ -4,6 +4,7 @@ import pathlib
 
 from neuraltalk.cli import captioning, console, predict_regions
 from neuraltalk.errors import UserError
+from neuraltalk.vision.extractors import PRETRAINED
 
 MANUAL = """Describe the pictures in a folder, print the sentences and write a page that shows them.
 
@@ -53,6 +54,12 @@ def build_parser():
         metavar="FOLDER",
         help="where the result goes (default: beside the pictures; results/ if that can't be written)",
     )
+    files.add_argument(
+        "--extractor",
+        choices=PRETRAINED,
+        help="what made the features that the model was trained on, for a checkpoint that doesn't say, such as the original's "
+        "(its features were vgg16-fc7)",
+    )
     captioning.add_page_option(files)
     captioning.add_search_options(parser)
     regions = parser.add_argument_group("captioner of regions")
@@ -87,6 +94,8 @@ def main(argv=None):
     captioning.check_search_options(options)
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
+    if options.extractor:
+        captioning.name_extractor(checkpoint, options.extractor)
     if predict_regions.is_of_regions(checkpoint):
         if predict_regions.data_set_of_regions(root) is not None:
             paths, output = None, output_folder(root, options.output or "results")
@@ -160,7 +169,7 @@ def gather(root, checkpoint):
     if checkpoint.extractor is None:
         raise UserError(
             f"{checkpoint.path} was trained on features from elsewhere and can't extract them; put theirs into {root} as "
-            f"{NAMES[0]} ({checkpoint.image_dimension} numbers a picture), or take a checkpoint that carries its extractor"
+            f"{NAMES[0]} ({checkpoint.image_dimension} numbers a picture), or say with --extractor what made them"
         )
     missing = [path for path in paths if not path.is_file()]
     if missing:

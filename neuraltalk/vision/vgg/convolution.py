@@ -106,7 +106,8 @@ def transform_tiles(x, first, V, scratch):
     padded = np.pad(pictures, ((0, 0), (1, TILE * Y + 1 - H), (1, TILE * X + 1 - W), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (WINDOW, WINDOW), axis=(1, 2))
     d = windows[:, ::TILE, ::TILE][picture - picture[0], row]  # (rows, X, C, 6, 6)
-    V[...] = (BT @ d @ BT.T).transpose(0, 1, 3, 4, 2).reshape(V.shape)
+    B = BT.T.astype(x.dtype)
+    V[...] = (B.T @ d @ B).transpose(0, 1, 3, 4, 2).reshape(V.shape)
 
 
 @twin
@@ -116,7 +117,8 @@ def finish_tiles(M, b, first, out, scratch):
     Y, X = tiles(H, W)
     rows = len(M) // X
     m = M.reshape(rows, X, WINDOW, WINDOW, K).transpose(0, 1, 4, 2, 3)
-    results = AT @ m @ AT.T  # (rows, X, K, 4, 4)
+    A = AT.T.astype(M.dtype)
+    results = A.T @ m @ A  # (rows, X, K, 4, 4)
     strips = results.transpose(0, 3, 1, 4, 2).reshape(rows, TILE, X * TILE, K)
     for k, strip in enumerate(strips):
         n, row = divmod(first + k, Y)
