@@ -8,6 +8,7 @@ import dataclasses
 import math
 import re
 
+from neuraltalk.cli.captioning import Parser
 from neuraltalk.cli.presets import BY_DATASET, DESCRIPTIONS, PRESETS
 from neuraltalk.cli.records import RECORDS, field_names
 from neuraltalk.errors import UserError
@@ -107,7 +108,7 @@ TABLE = {
         ("--region_scaling", ("none", "centred"), None, "centred: features of length 1, less their mean; none: as they are"),
         ("--score", ("max", "sum"), None, "of an image with a word: of its best region, or of all that are positive"),
         ("--length_normalisation", (0, 1), None, "1: the score of a sentence is divided by its number of words"),
-        ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others"),
+        ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others; 1 in the paper, see docs/alignment-settings.md"),
         ("--word_vectors", None, "FILE", "start from these, of word2vec or GloVe (text or binary), instead of random ones"),
         ("--train_word_vectors", (0, 1), None, "0: keep the word vectors as they start"),
         ("--drop_prob_region", SHARE, "P", "probability of dropping each number of a region's features"),
@@ -169,22 +170,13 @@ FIXED_ON_RESUME = (
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is one line."""
-
-    def error(self, message):
-        raise UserError(f"{message}; {self.prog} -h explains the options")
-
-
 def build_parser():
     """The parser of driver.py. What wasn't given is missing in its result: presets come between it and the defaults."""
     parser = Parser(
         usage="%(prog)s [options]",
         description=MANUAL,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
     start = parser.add_argument_group("what to do")
     start.add_argument("--model", choices=tuple(RECORDS), help="what to train (default: captioner)")

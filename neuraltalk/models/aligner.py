@@ -18,6 +18,7 @@ is a copy that goes upwards; the recurrences see undropped states.
 Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch; and
 there is region_scaling "centred", which leaves of a region's features where they point, seen from the mean direction m. Raw
 features all point much the same way (they are never negative), and large regions have the longest.
+Only the scores' size against the margin counts, and they start near 1: the larger the margin, the longer every pair has to grow.
 """
 
 import dataclasses
