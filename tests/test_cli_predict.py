@@ -93,8 +93,9 @@ def test_unreadable_pictures_are_told_and_skipped(place, capsys):
 
 def test_tasks_choose_and_order(place, capsys):
     (place / "pictures" / "tasks.txt").write_text("c.bmp\n\na.jpg\n", encoding="utf-8")
-    code, out, _ = run(capsys, "-r", "pictures")
+    code, out, err = run(capsys, "-r", "pictures")
     assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["c.bmp", "a.jpg"]
+    assert "2 of the pictures in pictures aren't in its tasks.txt, and are left out: b.png" in err
 
 
 def test_features_of_elsewhere_follow_tasks(place, capsys):
@@ -156,6 +157,8 @@ def test_mistakes_are_one_line(place, capsys):
     assert "'0' should be a whole number" in refused(capsys, "-b", 0)
     assert "should be a number" in refused(capsys, "--length_normalization", "nan")
     assert "unrecognized arguments" in refused(capsys, "--beem")
+    assert "--confidence is for captioners of regions" in refused(capsys, "-r", "pictures", "--confidence", 0.3)
+    assert "--regions is for captioners of regions" in refused(capsys, "-r", "pictures", "--regions", 2)
     assert "no such folder" in refused(capsys, "-r", "nowhere")
     assert "aren't drawn yet" in refused(capsys)
     assert "nowhere.p" in refused(capsys, "nowhere.p", "-r", "pictures")

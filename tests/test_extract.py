@@ -377,7 +377,8 @@ def test_nothing_is_replaced_unasked(pictures, small_extractor, capsys):
         (("pictures", "--features", "vgg19"), "expected one of vgg16-fc7, vgg16-conv5, kmeans, or the file"),
         (("pictures", "--features", "kmeans"), "a folder has no dictionary"),
         (("pictures", "--features", "vgg16-conv5", "--weights", "none.npz"), "none.npz"),
-        (("pictures", "--features", "EXTRACTOR", "--boxes", "b.json"), "add --regions"),
+        (("pictures", "--features", "EXTRACTOR", "--boxes", "b.json"), "--boxes is about regions; add --regions"),
+        (("pictures", "--features", "EXTRACTOR", "--count", "3"), "--count is about regions; add --regions"),
         (("pictures", "--features", "EXTRACTOR", "--regions", "--boxes", "b.json", "--score", "classes"), "come ranked"),
         (("pictures", "--features", "EXTRACTOR", "--regions", "--classifier", "c.npz", "--score", "classes"), "choose one"),
         (("pictures", "--features", "EXTRACTOR", "--regions", "--score", "classes"), "kmeans has none"),
@@ -393,6 +394,13 @@ def test_mistakes(pictures, small_extractor, tmp_path, monkeypatch, capsys, argu
     (tmp_path / "b.json").write_text('{"x.png": [[0, 0, 1, 1]]}')
     assert message in refused(capsys, *(small_extractor if part == "EXTRACTOR" else part for part in arguments))
     assert not (pictures / extraction.PARTIAL).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such file names there")
+@pytest.mark.parametrize("name", ["two\nlines.png", " blank.png", "separated\u2028lines.png"])
+def test_names_that_a_list_cannot_hold(pictures, small_extractor, capsys, name):
+    (pictures / "000.png").rename(pictures / name)
+    assert f"a picture is named {name!r}" in refused(capsys, pictures, "--features", small_extractor)
 
 
 def test_data_sets_without_pictures_or_of_regions(tmp_path, small_extractor, capsys):

@@ -8,11 +8,11 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 
 import numpy as np
 import pytest
+from servers import running
 from test_pages import HOSTILE, Reader
 from test_runs import BAD, NOON, entry, write
 
@@ -188,6 +188,7 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys):
         for arguments, part in [
             (["nowhere"], "nowhere: no such folder"),
             (["file"], "file: no such folder"),
+            (["empty", "--output", "x_status.json"], "a page's name ends in .html"),
             (["empty", "--once"], "empty: no status files there"),
             (["bad", "--once"], "not JSON"),
             (["--once"], "status: no status files there"),
@@ -223,24 +224,11 @@ def test_serving_ends_by_ctrl_c(status):
 # ---- the server
 
 
-@contextlib.contextmanager
-def serving(table):
-    server = LoopbackServer(table, 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture(scope="module")
 def server():
     table = {"/": lambda: Answer("text/html; charset=utf-8", b"<p>page"), "/runs.json": lambda: Answer("application/json", b"{}")}
-    with serving(table) as running:
-        yield running
+    with running(LoopbackServer(table, 0)) as server:
+        yield server
 
 
 def ask(server, request, host="127.0.0.1"):
@@ -318,7 +306,7 @@ def test_server_survives_what_isnt_http(server):
 
 
 def test_server_shows_new_runs(status):
-    with serving(command.answers(RunFolders([status]), "status")) as server:
+    with running(LoopbackServer(command.answers(RunFolders([status]), "status"), 0)) as server:
         first = ask(server, "GET /runs.json HTTP/1.1")
         write(status, "new", [entry(1)])
         second = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {first[1]['ETag']}")
@@ -470,7 +458,7 @@ def test_extreme_figures_still_make_a_page(browser, tmp_path):
 
 
 def test_live_page_follows_and_tells_when_the_server_is_gone(browser, status):
-    with serving(command.answers(RunFolders([status]), "status")) as server:
+    with running(LoopbackServer(command.answers(RunFolders([status]), "status"), 0)) as server:
         page = browser.open(server.url)
         page.until("document.querySelector('#status').textContent.startsWith('up to date')")
         write(status, "new", [entry(1), entry(20, 5)], params={"dataset": "toy"})

@@ -82,6 +82,7 @@ def test_the_folder_of_the_pictures_is_found(folder, capsys):
     code, err = run(capsys, path, "--root", "data/mine/imgs", "-o", "out/page.html", "--title", "Mine")
     reader = Reader((folder / "out" / "page.html").read_text(encoding="utf-8"))
     assert code == 0 and len(reader.all("img")) == 1 and "Mine" in reader.texts and "no picture" not in err
+    assert "no picture found, such as 'x.png' (in results)" in run(capsys, path, "--root", "results", "-o", "out/page.html")[1]
 
 
 def test_regions_are_cut_out(folder, capsys):
@@ -145,6 +146,7 @@ def test_mistakes(folder, capsys):
     path = write(folder / "r.json", blob("0.png"))
     assert "nothing.json: can't be read" in refused(capsys, "nothing.json")
     assert "ends in .html" in refused(capsys, path, "-o", path)
+    assert "--root nowhere: no such folder" in refused(capsys, path, "--root", "nowhere")
     assert "--label is given 1 times for 2 results" in refused(capsys, path, path, "--label", "x")
     assert "required: RESULT.json" in refused(capsys)
 

@@ -373,4 +373,4 @@ def test_the_network_that_is_wanted_is_taken(tmp_path, monkeypatch):
     assert vgg16.load_weights(fingerprint=original.convolutions_fingerprint, connected=False).connected == ()
     with pytest.raises(UserError, match="another network.*vgg16_conv.npz has only the convolutions") as caught:
         vgg16.load_weights(fingerprint=third.fingerprint)
-    assert str(caught.value).isprintable()
+    assert str(caught.value).isprintable() and "--whole` fetches all of VGG-16" in str(caught.value)

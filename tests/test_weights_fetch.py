@@ -9,11 +9,11 @@ import importlib.util
 import io
 import json
 import tarfile
-import threading
 
 import numpy as np
 import pytest
 import weight_files as files
+from servers import running
 
 from neuraltalk.cli import main as cli
 from neuraltalk.cli import weights as command
@@ -71,18 +71,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(pages=()):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.pages, server.redirects = dict(pages), {}
-        server.seen, server.sent, server.cut = [], [], []
-        server.ranges, server.mark, server.password = True, '"v1"', ""
-        server.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.pages, server.redirects = dict(pages), {}
+    server.seen, server.sent, server.cut = [], [], []
+    server.ranges, server.mark, server.password = True, '"v1"', ""
+    server.address = f"http://127.0.0.1:{server.server_port}"
+    with running(server):
+        yield server
 
 
 @pytest.fixture
@@ -519,4 +514,5 @@ def test_any_address(server, whole, tmp_path, capsys):
 )
 def test_mistakes(arguments, said, capsys):
     assert run(*arguments) == 2
-    assert said in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert said in err and err.startswith("error: ") and err.count("\n") == 1

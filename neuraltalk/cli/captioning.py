@@ -16,7 +16,10 @@ DATA = pathlib.Path("data")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is one line."""
+    """argparse, but texts stay as they were written, options are written out, and a mistake is one line."""
+
+    def __init__(self, **how):
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **how})
 
     def error(self, message):
         raise UserError(f"{message}; {self.prog} -h explains the options")
@@ -299,6 +302,12 @@ def check_output_folder(folder, option="--output"):
         raise UserError(
             f"{folder}: can't write there ({fault.strerror}); choose another folder with {option}"
         ) from None
+
+
+def check_page_name(path, option="--output"):
+    """Refuse a page under a name that isn't one's, which may be that of something else."""
+    if pathlib.Path(path).suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{option} {path}: a page's name ends in .html; give such a file")
 
 
 def write_result(result, json_path, page_path, title, picture_folder, options, figures=(), notes=()):

@@ -1,10 +1,9 @@
 """`neuraltalk dataset`: a dataset folder from pictures and captions, or a check of one that is there."""
 
-import argparse
 import pathlib
 import re
 
-from neuraltalk.cli import console
+from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 
 DESCRIPTION = """\
@@ -38,9 +37,7 @@ counted, told and left out. Pictures are not copied: dataset.json records their 
 
 def build_parser():
     """The options of `neuraltalk dataset`."""
-    parser = argparse.ArgumentParser(
-        prog="neuraltalk dataset", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = captioning.Parser(prog="neuraltalk dataset", description=DESCRIPTION)
     parser.add_argument("folder", metavar="FOLDER", help="the dataset's folder; data/NAME is found by `-d NAME`")
     parser.add_argument(
         "captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE"

@@ -38,12 +38,7 @@ done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 def build_parser():
     """The options of eval_sentence_predictions.py."""
-    parser = captioning.Parser(
-        description=MANUAL,
-        epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
     parser.add_argument(
         "checkpoints",
         metavar="CHECKPOINT",
@@ -136,7 +131,7 @@ def main(argv=None):
         raise UserError(
             f"--result_struct_filename {options.result_struct_filename} should be a file name with .json; its folder is --output"
         )
-    scoring.check_table_options(options)
+    scoring.check_table_options(options, options.checkpoints)
     several = len(options.checkpoints) > 1 or len(beams) > 1
     paths, options.checkpoint = options.checkpoints or [None], " ".join(options.checkpoints) or None
     del options.checkpoints

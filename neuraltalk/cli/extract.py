@@ -1,6 +1,5 @@
 """`neuraltalk extract`: feature files of a data set's pictures, or of a folder of pictures."""
 
-import argparse
 import os
 import pathlib
 
@@ -33,15 +32,12 @@ Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (the same c
 """
 
 
+REGION_OPTIONS = ("boxes", "classifier", "score", "count", "candidates")
+
+
 def build_parser():
     """The options of `neuraltalk extract`."""
-    parser = captioning.Parser(
-        prog="neuraltalk extract",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = captioning.Parser(prog="neuraltalk extract", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("where", metavar="WHERE", help="a data set, or a folder of pictures")
     parser.add_argument(
         "--features",
@@ -99,8 +95,9 @@ def build_parser():
 @console.command
 def main(argv=None):
     """Extract features. Returns 0, or raises UserError."""
-    options = build_parser().parse_args(argv)
-    whole, regions = not options.regions_only, region_options(options)
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    whole, regions = not options.regions_only, region_options(parser, options)
     dataset, pictures = find_pictures(options.where)
     source = dataset.folder if dataset is not None else pathlib.Path(options.where).expanduser()
     output = source if options.output is None else pathlib.Path(options.output).expanduser()
@@ -127,11 +124,12 @@ def main(argv=None):
     return 0
 
 
-def region_options(options):
+def region_options(parser, options):
     """How regions are found, or None if none are wanted."""
     if not options.regions and not options.regions_only:
-        if options.boxes or options.classifier or options.score != "objectness":
-            raise UserError("--boxes, --classifier and --score are about regions; add --regions (or --regions_only)")
+        given = [name for name in REGION_OPTIONS if getattr(options, name) != parser.get_default(name)]
+        if given:
+            raise UserError(f"--{given[0]} is about regions; add --regions (or --regions_only)")
         return None
     if options.classifier and options.score == "classes":
         raise UserError("--classifier and --score classes are two ways to rank proposals; choose one")
@@ -150,8 +148,11 @@ def find_pictures(where):
     if not (captioning.DATA / where / "dataset.json").is_file() and not (folder / "dataset.json").is_file():
         if not folder.is_dir():
             find_dataset(where, captioning.DATA)  # raises, with a list of those that are there
-        paths = pictures_of(folder)
-        return None, [Picture(path.relative_to(folder).as_posix(), path) for path in paths]
+        pictures = [Picture(path.relative_to(folder).as_posix(), path) for path in pictures_of(folder)]
+        for picture in pictures:
+            if [line.strip() for line in picture.name.splitlines()] != [picture.name]:
+                raise UserError(f"{folder}: a picture is named {picture.name!r}, which no line of tasks.txt can hold; rename it")
+        return None, pictures
     dataset = load_dataset(find_dataset(where, captioning.DATA))
     if dataset.regions_of is not None:
         raise UserError(f"{dataset.folder} is a data set of regions; extract {dataset.regions_of}, whose pictures they are parts of")

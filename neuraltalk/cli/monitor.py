@@ -28,9 +28,7 @@ or files."""
 
 def build_parser():
     """The options of neuraltalk monitor."""
-    parser = captioning.Parser(
-        description=MANUAL, epilog=EPILOG, formatter_class=captioning.argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
     add_folders(parser)
     parser.add_argument(
         "--port", type=_port, default=PORT, metavar="N", help=f"on 127.0.0.1; 0: any that is free (default: {PORT})"
@@ -61,6 +59,8 @@ def main(argv=None):
     from neuraltalk.pages.monitor import monitor_page
 
     options = build_parser().parse_args(argv)
+    if options.output is not None:
+        captioning.check_page_name(options.output)
     folders = open_folders(options.folders)
     place = ", ".join(str(folder) for folder in folders.folders)
     if options.output is None:

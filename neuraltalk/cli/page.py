@@ -25,13 +25,7 @@ HEAVY = 20  # MB: pages beyond are told how to become lighter
 
 def build_parser():
     """The options of neuraltalk page."""
-    parser = captioning.Parser(
-        usage="%(prog)s [options] RESULT.json [RESULT2.json ...]",
-        description=MANUAL,
-        epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = captioning.Parser(usage="%(prog)s [options] RESULT.json [RESULT2.json ...]", description=MANUAL, epilog=EPILOG)
     parser.add_argument("results", metavar="RESULT.json", nargs="+", type=pathlib.Path, help="what predicting or evaluating wrote")
     parser.add_argument(
         "-o",
@@ -68,6 +62,8 @@ def main(argv=None):
     paths = options.results
     if options.label and len(options.label) != len(paths):
         raise UserError(f"--label is given {len(options.label)} times for {len(paths)} results; give one for each, or none")
+    if options.root and not pathlib.Path(options.root).is_dir():
+        raise UserError(f"--root {options.root}: no such folder; give the one where the paths of pictures start")
     output = page_path(paths, options.output)
     results = [read_result(path) for path in paths]
     if len(results) > 1:
@@ -75,7 +71,7 @@ def main(argv=None):
         if left_out:
             console.say(f"{left_out:,} pictures that aren't in all of the results are left out")
     told = [about(result) for result in results]
-    root = options.root or find_root(results[0]["imgblobs"], paths[0].parent, told[0])
+    root = find_root(results[0]["imgblobs"], [pathlib.Path(options.root)] if options.root else likely_roots(paths[0].parent, told[0]))
     labels = options.label or labels_of(paths)
     captioning.check_output_folder(output.parent)
     captioning.write_page(
@@ -97,16 +93,20 @@ def page_path(paths, given):
     """Where the page goes; never over something else."""
     if given is None:
         return paths[0].with_suffix(".html") if len(paths) == 1 else paths[0].with_name("comparison.html")
-    if given.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"-o {given}: a page's name ends in .html; give such a file")
+    captioning.check_page_name(given)
     return given
 
 
-def find_root(blobs, folder, told):
-    """The folder below which most of the pictures lie: the result's own `folder`, or what the result tells of."""
+def likely_roots(folder, told):
+    """Where the pictures may lie: in the result's own `folder`, in this one, or where the result tells."""
     candidates = [folder, pathlib.Path(".")]
     candidates += [pathlib.Path(told["folder"])] if told["folder"] else []
     candidates += [captioning.DATA / told["dataset"], pathlib.Path(told["dataset"])] if told["dataset"] else []
+    return candidates
+
+
+def find_root(blobs, candidates):
+    """The folder below which most of the pictures lie."""
     some = [blob["img_path"] for blob in blobs[:: max(1, len(blobs) // 20)]]
     there = [sum(os.path.isfile(root / path) for path in some) for root in candidates]
     if some and not any(there):

@@ -56,9 +56,7 @@ METADATA = {
 
 def build_parser():
     """The options of neuraltalk plot."""
-    parser = captioning.Parser(
-        description=MANUAL, epilog=EPILOG, formatter_class=captioning.argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
     add_folders(parser)
     parser.add_argument(
         "-r",

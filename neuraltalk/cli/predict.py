@@ -16,10 +16,11 @@ Your own pictures, in any format:
 
     python predict_on_images.py cv/scenes_lstm_baseline.p -r ~/photos --nbest 3
 
-Features are computed from the pixels by the extractor that the checkpoint carries. A checkpoint trained on
-features from elsewhere (VGG, as the original) needs a feature file in the folder, vgg_feats.mat or the like; its columns
-follow the lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name. With
-tasks.txt only the pictures that it lists are described, in its order.
+Features are computed from the pixels by the extractor that the checkpoint carries, or by the pretrained network that
+it names (neuraltalk weights fetches it). A checkpoint that knows of neither, such as the original's, needs a feature
+file in the folder, vgg_feats.mat or the like, as neuraltalk extract writes it; its columns follow the lines of tasks.txt
+(a file name each), or, without tasks.txt, the pictures sorted by name. With tasks.txt only the pictures that it lists
+are described, in its order.
 
 A checkpoint that was trained on regions (neuraltalk phrases) writes a sentence on each region that it is confident
 about. The regions are proposed from the pixels; or put boxes of a detector into the folder, boxes.json
@@ -32,12 +33,7 @@ Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing wr
 
 def build_parser():
     """The options of predict_on_images.py."""
-    parser = captioning.Parser(
-        description=MANUAL,
-        epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best captioner in cv/)"
     )
@@ -90,7 +86,8 @@ def _share(text):
 @console.command
 def main(argv=None):
     """Describe pictures. Returns 0, or raises UserError."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    options = parser.parse_args(argv)
     captioning.check_search_options(options)
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
@@ -102,6 +99,9 @@ def main(argv=None):
         else:
             paths, output = pictures_of(root), output_folder(root, options.output)
         return predict_regions.predict(options, root, checkpoint, paths, output)
+    for name in ("confidence", "regions"):
+        if getattr(options, name) != parser.get_default(name):
+            raise UserError(f"--{name} is for captioners of regions, and {checkpoint.path} describes whole images; leave it out")
     paths, features = gather(root, checkpoint)
     output = output_folder(root, options.output)
 
@@ -185,10 +185,13 @@ def pictures_of(root):
     """The pictures of a folder: those that its tasks.txt lists, or all, by name."""
     from neuraltalk.vision.pictures import list_pictures
 
-    tasks = root / "tasks.txt"
-    paths = read_tasks(tasks) if tasks.is_file() else list_pictures(root)
+    tasks, there = root / "tasks.txt", list_pictures(root)
+    paths = read_tasks(tasks) if tasks.is_file() else there
     if not paths:
-        raise UserError(f"{root}: no pictures there; give a folder with some (-r)")
+        raise UserError(f"{root}: no pictures there; give a folder with some")
+    left_out = sorted(set(there) - set(paths))
+    if left_out:
+        console.say(f"{len(left_out):,} of the pictures in {root} aren't in its tasks.txt, and are left out: {left_out[0].name}")
     return paths
 
 

@@ -41,8 +41,6 @@ def build_parser():
         usage="%(prog)s CAPTIONS [CAPTIONS ...] [-r REFERENCES [REFERENCES ...]] [options]",
         description=MANUAL,
         epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("captions", metavar="CAPTIONS", nargs="+", help="one file for each system")
     parser.add_argument("-r", "--references", metavar="REFERENCES", nargs="+", default=[], help="what people wrote")
@@ -61,7 +59,7 @@ def build_parser():
 def main(argv=None):
     """Score files. Returns 0, or raises UserError."""
     options = build_parser().parse_args(argv)
-    scoring.check_table_options(options)
+    scoring.check_table_options(options, [*options.captions, *options.references])
     from neuraltalk.metrics.tokenizer import tokenize
 
     cut = tokenize if options.words == "ptb" else str.split

@@ -36,8 +36,8 @@ def whole(text):
     return int(text)
 
 
-def check_table_options(options):
-    """Refuse before any work what couldn't be done after it."""
+def check_table_options(options, inputs):
+    """Refuse before any work what couldn't be done after it, and a table over one of the files that are read (inputs) or the other."""
     from neuraltalk.metrics import java_scores
 
     for name in java_names(options):
@@ -47,6 +47,9 @@ def check_table_options(options):
         if path is not None:
             if pathlib.Path(path).is_dir():
                 raise UserError(f"--{option} {path} is a folder; give the name of a file")
+            taken = [*inputs, *([options.json] if option == "csv" and options.json else [])]
+            if pathlib.Path(path).resolve() in [pathlib.Path(other).resolve() for other in taken]:
+                raise UserError(f"--{option} {path} would replace a file of this very command; give another name")
             captioning.check_output_folder(pathlib.Path(path).parent, f"--{option}")
 
 

