@@ -1,5 +1,6 @@
 """neuraltalk phrases: regions with snippets as a data set, which loads, trains, and says what went wrong in one line."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,8 +14,10 @@ from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.features import open_features
 from neuraltalk.data.region_pairs import load_truth, trim
 from neuraltalk.data.regions import open_regions
+from neuraltalk.decode.snippets import snippets
 from neuraltalk.errors import UserError
 from neuraltalk.metrics.region_truth import true_phrases
+from neuraltalk.train.checkpoint import load_checkpoint
 
 
 @pytest.fixture
@@ -135,12 +138,25 @@ def test_a_wrong_region_is_told(place, capsys, field, value):
 
 
 def test_sentences_without_known_words_have_no_snippets(place):
-    from neuraltalk.decode.snippets import snippets
-    from neuraltalk.train.checkpoint import load_checkpoint
-
     aligner, regions = load_checkpoint(place / "cv" / "toy_alignment_baseline.p").aligner(), open_regions("data/toy")
     done = []
     found = list(snippets(aligner, regions, [(0, [[]]), (1, []), (7, [[], [4, 5]])], [0.0, 1.0], done.append))
     assert found[:2] == [[[], []], [[], []]] and done == [3]
     assert [(sentence, (piece.region, piece.start, piece.stop)) for sentence, piece in found[2][1]] == [(1, (0, 0, 2))]
     assert list(snippets(aligner, regions, [(0, [[]])], [0.0])) == [[[]]]
+
+
+def test_the_margin_is_the_unit_of_beta(place):
+    """Scores and margin ten times as large are the same model: so are its snippets."""
+    checkpoint = load_checkpoint("cv/toy_alignment_baseline.p")
+    regions = open_regions("data/toy")
+    images = [(k, [[4, 1, 5], [5, 6]]) for k in range(3)]
+    found = []
+    for scale in (1, 10):
+        aligner = checkpoint.aligner()
+        aligner.options = dataclasses.replace(aligner.options, margin=aligner.options.margin * scale)
+        for name in ("Wm", "bm"):
+            aligner.params[name] = aligner.params[name] * scale
+        found.append(list(snippets(aligner, regions, images, [0.0, 0.4, 3.0])))
+    assert found[0] == found[1]
+    assert any(of_betas[0] != of_betas[2] for of_betas in found[0])

@@ -82,7 +82,8 @@ def align(aligner, vocabulary, regions, images, paths, beta):
     block, packed = regions.of([image.imgid for image in images]), pack_words(known)
     v, s, rows = aligner.embed_regions(block.features), aligner.embed_words(packed), rows_of_sentences(packed)
     unary, counts = unary_potentials(v, block.offsets, s, rows, np.arange(len(images)))
-    scores = aligner.scores(v, block.offsets, s, packed)
+    unary /= aligner.options.margin  # which is 1 in the paper: the unit of beta, and of the scores on the page
+    scores = aligner.scores(v, block.offsets, s, packed) / aligner.options.margin
     entries = []
     for k, labels in enumerate(best_labels(unary, counts, rows, beta)):
         mine = unary[rows[k], : counts[k]]  # (n, R)
@@ -123,6 +124,6 @@ def about_words(entries, beta):
     words = [word for entry in entries for word in entry["words"] if word["region"] is not None]
     moved = sum(word["region"] != word["alone"] for word in words)
     return (
-        f"The first sentence of each picture. Below a word its score with its box; neighbours that agree gain beta = {beta:g}, "
+        f"The first sentence of each picture. Below a word its score with its box, in margins; neighbours that agree gain beta = {beta:g}, "
         f"which took {moved:,} of {len(words):,} words (dotted) to another box than the one they score highest with."
     )

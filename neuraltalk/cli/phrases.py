@@ -55,8 +55,8 @@ def build_parser():
         "--beta",
         type=_beta,
         default=BETA,
-        metavar="SCORE",
-        help=f"gained by neighbouring words on one region, in the unit of the scores (default: {BETA:g})",
+        metavar="B",
+        help=f"gained by neighbouring words on one region, in margins of the model (default: {BETA:g})",
     )
     parser.add_argument(
         "--min_words",

@@ -26,6 +26,7 @@ def snippets(aligner, regions, images, betas, progress=None):
             rows = rows_of_sentences(packed)
             s, v = aligner.embed_words(packed), aligner.embed_regions(block.features)
             unary, counts = unary_potentials(v, block.offsets, s, rows, owners)
+            unary /= aligner.options.margin  # which is 1 in the paper: the unit of beta
             begin = [owners.index(k) if k in owners else 0 for k in range(len(some))]
             for b, beta in enumerate(betas):
                 for n, (k, labels) in enumerate(zip(owners, best_labels(unary, counts, rows, beta))):
