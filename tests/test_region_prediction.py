@@ -141,6 +141,32 @@ def test_a_captioner_of_regions_does_not_see_whole_pictures():
         own_extractor(Model)
 
 
+def test_a_region_file_of_another_kind_is_refused(tmp_path):
+    """As many numbers of another network would give fluent sentences about nothing."""
+    from test_reduced_regions import make
+
+    from neuraltalk.cli.predict_regions import propose
+    from neuraltalk.errors import UserError
+    from neuraltalk.vision.reduced import ReducedRegions
+
+    base, _, boxes, features = make()
+    own = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5)
+    other = ReducedRegions.learn(base, 2 * features[1:], np.random.default_rng(1), dimension=5)
+
+    class Model:
+        path, extractor, image_dimension = "model.p", own.state(), 5
+
+    region = np.zeros((5, 1), np.float32)
+    np.savez(tmp_path / "region_feats.npz", feats=region, boxes=np.array([[0], [0], [9], [9]], np.float32), image=[[0]])
+    with pytest.raises(UserError, match="doesn't tell what made it"):
+        propose(tmp_path, Model, [tmp_path / "a.png"])
+    other.save(tmp_path / "region_extractor.npz")
+    with pytest.raises(UserError, match="was made by another extractor"):
+        propose(tmp_path, Model, [tmp_path / "a.png"])
+    own.save(tmp_path / "region_extractor.npz")
+    assert len(propose(tmp_path, Model, [tmp_path / "a.png"])) == 1
+
+
 def test_the_page_says_only_text(tmp_path):
     from neuraltalk.pages.regions import regions_page
 

@@ -128,7 +128,17 @@ EXTRACT = "move the file away and the features are extracted from the pictures"
 
 
 def check_features(checkpoint, features, folder, remedy=EXTRACT):
-    """Refuse features that aren't what the model was trained on: of another dimension, or made by another extractor.
+    """Refuse features that aren't what the model was trained on: of another dimension, or of another kind (see check_kind)."""
+    if features.dimension != checkpoint.image_dimension:
+        raise UserError(
+            f"{checkpoint.path} was trained on {checkpoint.image_dimension}-number features; {features.path} has "
+            f"{features.dimension}. Extract the same kind, or take another checkpoint"
+        )
+    check_kind(checkpoint, features, folder, remedy)
+
+
+def check_kind(checkpoint, features, folder, remedy=EXTRACT):
+    """Refuse features that another extractor made than the model's.
 
     features is a Features or Regions, folder where it lies, remedy what to do about foreign ones; an extractor.npz there
     tells what made them (for regions a region_extractor.npz, if there is one). Equal numbers of unequal kinds would give
@@ -136,11 +146,6 @@ def check_features(checkpoint, features, folder, remedy=EXTRACT):
     VGG features). A model that doesn't know its own, such as the original's, takes those of a pretrained network, if their
     number fits: these are what such models were trained on.
     """
-    if features.dimension != checkpoint.image_dimension:
-        raise UserError(
-            f"{checkpoint.path} was trained on {checkpoint.image_dimension}-number features; {features.path} has "
-            f"{features.dimension}. Extract the same kind, or take another checkpoint"
-        )
     own = (checkpoint.extractor or {}).get("fingerprint")
     from neuraltalk.cli.models import KINDS
 

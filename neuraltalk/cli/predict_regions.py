@@ -72,9 +72,10 @@ def predict(options, root, checkpoint, paths, output):
     page = output / "result.html"
     result = captioning.result_struct(options, checkpoint, blobs)
     write_json(output / "result_struct.json", result, indent=1)
-    with console.Progress(len(proposals), "page: picture") as progress:
+    entries = entries_of(proposals, blobs, root)
+    with console.Progress(len(entries), "page: picture") as progress:
         text = regions_page(
-            entries_of(proposals, blobs, root),
+            entries,
             f"Regions of {root.resolve().name}",
             root,
             output,
@@ -159,6 +160,7 @@ def propose(root, checkpoint, paths):
     if any((root / name).is_file() for name in NAMES):
         regions = open_regions(root, len(paths))
         copies = copies_of(checkpoint, regions.dimension, regions.path)
+        captioning.check_kind(checkpoint, regions, root)
         proposals = []
         for k, path in enumerate(paths):
             block = regions.of([k])
