@@ -498,6 +498,13 @@ def test_any_address(server, whole, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["mine.h5", "mine.h5.txt"]
 
 
+def test_a_cache_folder_that_is_none(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEURALTALK_CACHE", str(tmp_path / "file"))
+    assert run() == 2
+    assert "choose another folder with NEURALTALK_CACHE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [

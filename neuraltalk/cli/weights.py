@@ -64,6 +64,7 @@ def main(argv=None):
     if options.check:
         return check()
     folder = cache_folder()
+    captioning.check_output_folder(folder, "NEURALTALK_CACHE")
     if not (options.url or options.whole):
         return convolutions(folder, options)
     if options.whole:
