@@ -162,7 +162,7 @@ class Page:
     @property
     def messages(self):
         """What was said on the console so far: calls of console.*, uncaught errors, and Chromium's own complaints."""
-        self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # what is under way is said first
+        self.settle()
         said = []
         for event in self._events():
             about = event["params"]
@@ -174,6 +174,10 @@ class Page:
             elif event["method"] == "Log.entryAdded":
                 said.append(about["entry"]["text"])
         return said
+
+    def settle(self):
+        """Let what is under way be drawn and said. (Where scripts may not run, nothing is.)"""
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def evaluate(self, expression):
         """The value of a JavaScript expression (of a promise, what it comes to). The page's policy doesn't apply to it."""

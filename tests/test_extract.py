@@ -366,6 +366,7 @@ def test_nothing_is_replaced_unasked(pictures, small_extractor, capsys):
     arguments = (pictures, "--features", small_extractor)
     assert run(*arguments) == 0
     assert "features.npy: is there already; --force replaces it" in refused(capsys, *arguments)
+    assert "features.npy: is there already; --regions_only keeps it, --force replaces it" in refused(capsys, *arguments, "--regions")
     (pictures / "vgg_feats.mat").touch()
     assert "vgg_feats.mat: is there already; move it away" in refused(capsys, *arguments, "--force")
 

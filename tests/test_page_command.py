@@ -204,6 +204,7 @@ def test_two_results_in_a_browser(browser, folder):
         assert page.evaluate("getComputedStyle(document.querySelector('#nothing')).display") == "block"
         page.press("Escape", "Tab", "Tab", "Tab")  # find, order, side, verdict
         assert page.evaluate("document.activeElement.id") == "verdict" and len(order()) == 3
+        page.settle()  # all of the cards are drawn again
         told = page.names()
         for role, name in (
             ("search", "the pictures of this page"),

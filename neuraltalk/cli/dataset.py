@@ -63,7 +63,8 @@ def build_parser():
         "--extract",
         action="store_true",
         help="also compute features from the pixels, by a k-means dictionary "
-        "learned from the training pictures: FOLDER/features.npy and extractor.npz",
+        "learned from the training pictures: FOLDER/features.npy and extractor.npz "
+        "(neuraltalk extract: by VGG-16, better for photographs)",
     )
 
     group = parser.add_argument_group("splits")

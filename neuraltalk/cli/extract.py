@@ -229,6 +229,8 @@ def check_free(output, names, whole, regions, force):
     for name in known:
         if (output / name).exists() and not (force and name in names):
             hint = "--force replaces it" if name in names else "move it away"
+            if name in names and name not in region_files.NAMES and regions is not None:
+                hint = "--regions_only keeps it, --force replaces it"
             raise UserError(f"{output / name}: is there already; {hint}, or write elsewhere with -o")
 
 
