@@ -375,6 +375,7 @@ def test_nothing_is_replaced_unasked(pictures, small_extractor, capsys):
     "arguments,message",
     [
         (("nowhere",), "no dataset 'nowhere'"),
+        (("nowhere",), "a dataset.json, or a folder of pictures"),
         (("pictures", "--features", "vgg19"), "expected one of vgg16-fc7, vgg16-conv5, kmeans, or the file"),
         (("pictures", "--features", "kmeans"), "a folder has no dictionary"),
         (("pictures", "--features", "vgg16-conv5", "--weights", "none.npz"), "none.npz"),

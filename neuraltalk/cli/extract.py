@@ -147,7 +147,10 @@ def find_pictures(where):
     folder = pathlib.Path(where).expanduser()
     if not (captioning.DATA / where / "dataset.json").is_file() and not (folder / "dataset.json").is_file():
         if not folder.is_dir():
-            find_dataset(where, captioning.DATA)  # raises, with a list of those that are there
+            try:
+                find_dataset(where, captioning.DATA)
+            except UserError as fault:  # with a list of those that are there
+                raise UserError(f"{fault}, or a folder of pictures") from None
         pictures = [Picture(path.relative_to(folder).as_posix(), path) for path in pictures_of(folder)]
         for picture in pictures:
             if [line.strip() for line in picture.name.splitlines()] != [picture.name]:
