@@ -353,6 +353,18 @@ def test_unreadable_pictures_of_a_data_set_have_zeros(tmp_path, small_extractor,
     assert len(regions.boxes_of(0)) == 1 and not regions.of([0]).features.any()
 
 
+def test_of_many_missing_pictures_some_are_named(tmp_path, small_extractor, monkeypatch, capsys):
+    monkeypatch.setattr(extraction, "TOLD", 2)
+    make_dataset(tmp_path / "toy")
+    for path in sorted((tmp_path / "toy").rglob("*.png"))[:4]:
+        path.unlink()
+    assert run(tmp_path / "toy", "--features", small_extractor) == 0
+    captured = capsys.readouterr()
+    assert "4 of 6 pictures aren't there, and will have rows of zeros: " in captured.err.splitlines()[0]
+    assert captured.err.count("skipped: ") == 2 and "(further ones are only counted)" in captured.err
+    assert "4 of 6 pictures couldn't be read" in captured.out
+
+
 def test_none_readable(pictures, small_extractor, capsys):
     for path in pictures.glob("*.png"):
         path.write_bytes(b"")

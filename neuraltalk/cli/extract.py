@@ -160,8 +160,11 @@ def find_pictures(where):
     if dataset.regions_of is not None:
         raise UserError(f"{dataset.folder} is a data set of regions; extract {dataset.regions_of}, whose pictures they are parts of")
     pictures = [Picture(name_of(image), dataset.picture_path(image)) for image in dataset.images]
-    if not any(picture.path.is_file() for picture in pictures):
+    missing = [picture.name for picture in pictures if not picture.path.is_file()]
+    if len(missing) == len(pictures):
         raise UserError(f"{dataset.pictures}: none of the {len(pictures)} pictures is there, such as {pictures[0].name}; put them there")
+    if missing:
+        console.say(f"{len(missing):,} of {len(pictures):,} pictures aren't there, and will have rows of zeros: {missing[0]}")
     return dataset, pictures
 
 

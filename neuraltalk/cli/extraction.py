@@ -23,6 +23,7 @@ from neuraltalk.files import write_json, write_text
 PARTIAL = "extract.partial"
 BATCH = 8  # pictures that a worker has in hand at once,
 PIXELS = 8_000_000  # or fewer, as soon as they have this many
+TOLD = 20  # unreadable pictures, a line each
 DETECTIONS = 19  # regions besides the whole picture, as in the paper
 
 
@@ -217,14 +218,16 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         if jobs > 1:
             extractor.save(partial / "extractor.npz")
         plan = Plan(extractor if jobs == 1 else partial / "extractor.npz", weights_file, whole, regions)
-        batches = (left[start : start + BATCH] for start in range(0, len(left), BATCH))
+        batches, skipped = (left[start : start + BATCH] for start in range(0, len(left), BATCH)), 0
         with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
             for found in spread_unordered(functools.partial(measure, plan), batches, jobs):
                 for key, data in found:
                     journal.add(key, data)
                     done += 1
                     if (fault := unpack_fault(data)) is not None:
-                        progress.say(f"skipped: {fault}")
+                        skipped += 1
+                        if skipped <= TOLD:
+                            progress.say(f"skipped: {fault}" + (" (further ones are only counted)" if skipped == TOLD else ""))
                 progress.update(done)
         faults = [(picture, fault) for key, picture in zip(keys, pictures) if (fault := unpack_fault(journal[key])) is not None]
         if len(faults) == len(pictures):
