@@ -108,7 +108,7 @@ TABLE = {
         ("--region_scaling", ("none", "centred"), None, "centred: features of length 1, less their mean; none: as they are"),
         ("--score", ("max", "sum"), None, "of an image with a word: of its best region, or of all that are positive"),
         ("--length_normalisation", (0, 1), None, "1: the score of a sentence is divided by its number of words"),
-        ("--margin", POSITIVE, "SCORE", "by which an image and its sentence should beat all others; 1 in the paper, see docs/alignment-settings.md"),
+        ("--margin", POSITIVE, "SCORE", "by which a pair should beat all others; 1 in the paper, see docs/alignment-settings.md"),
         ("--word_vectors", None, "FILE", "start from these, of word2vec or GloVe (text or binary), instead of random ones"),
         ("--train_word_vectors", (0, 1), None, "0: keep the word vectors as they start"),
         ("--drop_prob_region", SHARE, "P", "probability of dropping each number of a region's features"),
