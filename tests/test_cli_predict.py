@@ -112,6 +112,21 @@ def test_features_of_elsewhere_follow_tasks(place, capsys):
     assert sorted(again.splitlines()) == sorted(out.splitlines())
 
 
+def test_features_of_a_pretrained_network_for_a_model_that_does_not_say_its_own(place, capsys, monkeypatch):
+    """Equal numbers of another network would give fluent sentences about nothing: the user is told whose they are."""
+    from neuraltalk.vision import extractors
+
+    class Conv5:
+        name, fingerprint = "vgg16-conv5", "0" * 64
+
+    monkeypatch.setattr(extractors, "load_extractor", lambda path: Conv5)
+    path = tiny_models.make_checkpoint(place / "vgg.p", dimension=9)
+    np.save(place / "pictures" / "vgg_feats.npy", np.random.default_rng(0).random((4, 9), dtype=np.float32))
+    (place / "pictures" / "extractor.npz").touch()
+    code, _, err = run(capsys, path, "-r", "pictures", "-b", 1)
+    assert code == 0 and "vgg_feats.npy by vgg16-conv5; " in err and "doesn't tell what it was trained on" in err
+
+
 def test_newest_checkpoint_and_embedded_pictures_are_the_default(place, capsys):
     tiny_models.make_pictures(place / "data" / "scenes" / "unseen", ["unseen_00.png"])
     code, out, err = run(capsys)

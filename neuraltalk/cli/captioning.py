@@ -158,6 +158,10 @@ def check_kind(checkpoint, features, folder, remedy=EXTRACT):
         made_by = load_extractor(record)
         found = made_by.fingerprint
         if own is None and made_by.name in PRETRAINED:
+            console.say(
+                f"features    {features.path.name} by {made_by.name}; {checkpoint.path} doesn't tell what it was trained on: if on "
+                "another kind (the original's models: vgg16-fc7), its sentences mean nothing"
+            )
             return
     if own == found:
         return

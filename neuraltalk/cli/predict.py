@@ -17,10 +17,10 @@ Your own pictures, in any format:
     python predict_on_images.py cv/scenes_lstm_baseline.p -r ~/photos --nbest 3
 
 Features are computed from the pixels by the extractor that the checkpoint carries, or by the pretrained network that
-it names (neuraltalk weights fetches it). A checkpoint that knows of neither, such as the original's, needs a feature
-file in the folder, vgg_feats.mat or the like, as neuraltalk extract writes it; its columns follow the lines of tasks.txt
-(a file name each), or, without tasks.txt, the pictures sorted by name. With tasks.txt only the pictures that it lists
-are described, in its order.
+it names (neuraltalk weights fetches it). For a checkpoint that knows of neither, such as the original's, say what it
+was trained on by --extractor, or put a feature file into the folder, vgg_feats.mat or the like; its columns follow the
+lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name. With tasks.txt only the
+pictures that it lists are described, in its order.
 
 A checkpoint that was trained on regions (neuraltalk phrases) writes a sentence on each region that it is confident
 about. The regions are proposed from the pixels; or put boxes of a detector into the folder, boxes.json

@@ -32,7 +32,7 @@ def load_pickle(path):
     try:
         data = pathlib.Path(path).read_bytes()
     except OSError as fault:
-        raise UserError(f"{path}: can't be read ({fault.strerror or fault})") from None
+        raise UserError(f"{path}: can't be read: {fault.strerror or fault}") from None
     return loads(data, path)
 
 

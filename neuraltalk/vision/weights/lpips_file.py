@@ -17,7 +17,7 @@ def read(path, shapes):
     try:
         return parse(path.read_bytes(), path, shapes)
     except OSError as fault:
-        raise UserError(f"{path}: can't be read ({fault.strerror or fault})") from None
+        raise UserError(f"{path}: can't be read: {fault.strerror or fault}") from None
 
 
 def parse(data, path, shapes):

@@ -103,7 +103,7 @@ def _reader(path):
         with open(path, "rb") as file:
             start = file.read(1 << 10)
     except OSError as fault:
-        raise UserError(f"{path}: can't be read ({fault.strerror or fault})") from None
+        raise UserError(f"{path}: can't be read: {fault.strerror or fault}") from None
     module = _format(path, start)
     if module is None:
         raise UserError(f"{path}: no file of VGG-16's weights that is known here. {WHERE_FROM}")
