@@ -60,7 +60,8 @@ def test_a_large_beta_keeps_sentences_whole(place, capsys):
 
 def test_whole_image_beside_the_region_and_a_second_run(place, capsys):
     assert run(capsys, phrases)[0] == 0
-    assert run(capsys, phrases, "--whole_image")[0] == 0  # replaces the first
+    assert "--force replaces it" in refused(capsys, phrases, "--whole_image")
+    assert run(capsys, phrases, "--whole_image", "--force")[0] == 0  # replaces the first
     pairs = load_dataset(place / "data" / "toy_regions")
     regions, rows = open_regions("data/toy"), open_features(pairs.folder).rows(range(len(pairs.images)))
     assert rows.shape[1] == 2 * regions.dimension

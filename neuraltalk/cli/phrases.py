@@ -81,6 +81,7 @@ def build_parser():
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="the new data set (default: data/NAME_regions)"
     )
+    parser.add_argument("--force", action="store_true", help="replace a data set of regions that is there")
     return parser
 
 
@@ -98,7 +99,7 @@ def main(argv=None):
     checkpoint = captioning.open_checkpoint(options.checkpoint, "alignment")
     dataset = open_dataset(options.dataset, checkpoint)
     target = pathlib.Path(options.output or captioning.DATA / f"{dataset.folder.resolve().name}_regions")
-    region_pairs.check_target(target)
+    region_pairs.check_target(target, options.force)
     regions = open_regions(dataset, checkpoint)
     phrases = load_phrases(dataset.folder, len(dataset.images))
 

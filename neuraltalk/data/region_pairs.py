@@ -49,7 +49,7 @@ def write_region_pairs(folder, dataset, regions, records, extractor=None, whole_
     Raises UserError if the folder holds anything else.
     """
     folder = pathlib.Path(folder)
-    check_target(folder)
+    check_target(folder, force=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dataset.json").unlink(missing_ok=True)  # it is written last: no half of a data set looks like one
     D = regions.dimension * (2 if whole_image else 1)
@@ -97,14 +97,16 @@ def trim(tokens):
     return tokens[start:stop]
 
 
-def check_target(folder):
-    """Refuse a folder that holds anything but an earlier data set of regions."""
+def check_target(folder, force=False):
+    """Refuse a folder that holds anything; with `force`, anything but an earlier data set of regions."""
     folder = pathlib.Path(folder)
     if folder.is_dir() and not any(folder.iterdir()):
         return
     ours = (folder / "dataset.json").is_file() and "regions_of" in read_json(folder / "dataset.json")
     if folder.exists() and not ours:
         raise UserError(f"{folder} holds something else than a data set of regions; move it away, or name another folder")
+    if ours and not force:
+        raise UserError(f"{folder} holds a data set of regions already; --force replaces it, --output names another folder")
 
 
 def load_truth(dataset):
