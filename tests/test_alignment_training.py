@@ -215,7 +215,7 @@ def test_options_of_the_other_model(place, capsys):
     ):
         assert command.main(["--resume", *arguments]) == 2
         assert said in capsys.readouterr().err
-    assert resolve({"model": "alignment"}) == AlignmentTrainingOptions()  # no preset, for the embedded pictures too
+    assert resolve({"model": "alignment", "preset": "none"}) == AlignmentTrainingOptions()
     with pytest.raises(UserError, match="--score 'x' is unknown; there are max, sum"):
         resolve({}, {"model": "alignment", "score": "x"})
 

@@ -1,14 +1,15 @@
 """Features of regions as seen against their surroundings, and fewer of them: contrast, then principal components.
 
     r    the base extractor's features of a box                                                         (D,)
-    r'   those of its surroundings: the box SURROUNDINGS times as wide and high, cut at the border      (D,)
+    r'   those of its surroundings: the box `surroundings` times as wide and high, cut at the border      (D,)
     f    ours, of root mean square 1                                                                    (d,)
 
-        f = scale * (r - CONTRAST r' - mean) @ directions
+        f = scale * (r - inside r' - mean) @ directions          of the whole picture: scale * (r - whole r - mean) @ directions
 
 What lies all around a box says nothing about it: sand is on every box at the beach, and fur on every piece of a dog. Without
 its surroundings a piece of a dog looks more like a dog than the whole dog does; with them, the whole one stands out most.
-The whole picture has nothing around it, so it keeps 1 - CONTRAST of its features.
+The whole picture has nothing around it and shows everything: it is made stronger than a piece of bare sand, so that words
+for places go there, and weaker than the things, so that their words don't.
 
 Twenty regions a picture with 4096 numbers each would be gigabytes, and most of the numbers tell the same; so the first
 principal components are kept, learned from regions of training pictures. They may be negative. Whole pictures as pictures
@@ -17,6 +18,7 @@ fingerprint covers both.
 """
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,11 +27,20 @@ from neuraltalk.files import write_atomically
 from neuraltalk.vision.boxes import check_boxes
 from neuraltalk.vision.pictures import open_rgb
 
-SURROUNDINGS = 1.4
-CONTRAST = 0.75
 DIMENSION = 512
 SURPLUS = 32  # directions more than wanted while they are sought: the last ones would be poor otherwise
 ITERATIONS = 2
+
+
+class Contrast(NamedTuple):
+    """How much larger the surroundings are, and how much of their features is taken off."""
+
+    surroundings: float = 1.4
+    inside: float = 0.75  # a box in the picture
+    whole: float = 0.6  # all of the picture, which is its own surroundings
+
+
+DEFAULT = Contrast()
 
 
 class ReducedRegions:
@@ -40,11 +51,10 @@ class ReducedRegions:
 
     name = "kmeans+components"
 
-    def __init__(self, base, mean, directions, surroundings=SURROUNDINGS, contrast=CONTRAST):
-        self.base, self.mean, self.directions = base, mean, directions
-        self.surroundings, self.contrast = surroundings, contrast
+    def __init__(self, base, mean, directions, contrast=DEFAULT):
+        self.base, self.mean, self.directions, self.contrast = base, mean, directions, contrast
         self.dimension, self.region_dimension = base.dimension, directions.shape[1]
-        settings = f"{self.name} {base.fingerprint} {directions.shape} {surroundings:g} {contrast:g}"
+        settings = f"{self.name} {base.fingerprint} {directions.shape} {tuple(contrast)}"
         digest = hashlib.sha256(settings.encode())
         for array in (mean, directions):
             digest.update(np.ascontiguousarray(array, "<f4").tobytes())
@@ -67,7 +77,7 @@ class ReducedRegions:
 
     def regions(self, picture, boxes):
         """Features (R, region_dimension) float32 of boxes (R, 4); arguments and errors are the base's."""
-        return self.reduce(contrasted(self.base, picture, boxes, self.surroundings, self.contrast))
+        return self.reduce(contrasted(self.base, picture, boxes, self.contrast))
 
     def reduce(self, features):
         """Contrasted features (R, D) -> ours (R, d)."""
@@ -82,8 +92,7 @@ class ReducedRegions:
             "base_fingerprint": self.base.fingerprint,
             "component_mean": self.mean,
             "components": self.directions,
-            "surroundings": self.surroundings,
-            "contrast": self.contrast,
+            "contrast": np.array(self.contrast),
         }
 
     @classmethod
@@ -98,11 +107,11 @@ class ReducedRegions:
         fits = mean.shape == (base.region_dimension,) and directions.ndim == 2 and len(directions) == len(mean)
         if not fits or {mean.dtype.kind, directions.dtype.kind} != {"f"}:
             raise UserError("region extractor: its components don't fit its features; draw the regions again")
-        try:
-            contrast = [float(state[key]) for key in ("surroundings", "contrast")]
-        except (KeyError, TypeError, ValueError):
-            raise UserError("region extractor: surroundings or contrast is no number; draw the regions again") from None
-        extractor = cls(base, mean.astype(np.float32), np.ascontiguousarray(directions, np.float32), *contrast)
+        contrast = np.asarray(state.get("contrast"))
+        if contrast.shape != (len(DEFAULT),) or contrast.dtype.kind != "f":
+            raise UserError("region extractor: its contrast is not three numbers; draw the regions again")
+        directions = np.ascontiguousarray(directions, np.float32)
+        extractor = cls(base, mean.astype(np.float32), directions, Contrast(*contrast.tolist()))
         if str(state.get("fingerprint")) != extractor.fingerprint:
             raise UserError(
                 "region extractor: its numbers don't match its fingerprint, so they were altered or damaged; draw the "
@@ -116,14 +125,15 @@ class ReducedRegions:
             np.savez(file, **self.state())
 
 
-def contrasted(base, picture, boxes, surroundings=SURROUNDINGS, contrast=CONTRAST):
-    """r - contrast r' (R, D) float32 of boxes (R, 4); arguments and errors are those of the base's regions()."""
+def contrasted(base, picture, boxes, contrast=DEFAULT):
+    """Features less those of the surroundings, (R, D) float32, of boxes (R, 4); arguments and errors are base.regions()'."""
     image = open_rgb(picture)
     boxes = check_boxes(boxes, image.size)
-    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, surroundings / 2 * (boxes[:, 2:] - boxes[:, :2])
-    around = np.concatenate([middle - half, middle + half], axis=1)  # (R, 4)
-    inside, around = np.split(base.regions(image, np.concatenate([boxes, around])), 2)  # cut at the border there
-    return inside - np.float32(contrast) * around
+    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, contrast.surroundings / 2 * (boxes[:, 2:] - boxes[:, :2])
+    around = check_boxes(np.concatenate([middle - half, middle + half], axis=1), image.size)  # (R, 4), cut at the border
+    features, of_surroundings = np.split(base.regions(image, np.concatenate([boxes, around])), 2)
+    off = np.where((around == boxes).all(axis=1), contrast.whole, contrast.inside).astype(np.float32)
+    return features - off[:, None] * of_surroundings
 
 
 def _components(x, count, rng):
