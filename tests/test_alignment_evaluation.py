@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 from test_alignment_training import make_toy
 
-from neuraltalk.cli import evaluate, evaluate_alignment, predict, search
+from neuraltalk.cli import align, evaluate, evaluate_alignment, predict, search
 from neuraltalk.cli.main import main as neuraltalk_command
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.regions import open_regions
@@ -237,3 +237,30 @@ def test_mistakes_in_evaluation(place, capsys):
     )
     (place / "data" / "toy" / "region_feats.npz").unlink()
     assert "no region features" in refused(capsys, evaluate)
+
+
+def test_align_prints_scores_boxes_and_snippets(place, capsys):
+    image = load_dataset(place / "data" / "toy").split("test")[0]
+    text = " ".join(image.sentences[0].tokens)
+    code, out, _ = run(capsys, align)
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == f"{image.filename}: {text}"
+    first, second = (next(line.split() for line in lines if line.split()[0] == image.sentences[0].tokens[k]) for k in (1, 4))
+    assert first[2].endswith("*") and second[3].endswith("*")  # each thing's box, beside the whole picture's
+    assert first[4:] == ["1", "1", "1", first[-1]] and second[4:] == ["2", "2", "2", second[-1]]
+    assert sum(line.startswith("  beta ") for line in lines) == 4
+    assert lines[-1].split() == [first[-1], *text.split()]  # a large beta: one box for all
+    code, out, _ = run(capsys, align, "cv/toy_alignment_baseline.p", "a dog", "--picture", image.filename, "--beta", 2)
+    assert code == 0 and out.splitlines()[0].endswith(": a dog") and out.count("  beta 2: E = ") == 1
+
+
+def test_mistakes_in_align(place, capsys):
+    assert "put the sentence in quotes" in refused(capsys, align, "a", "dog")
+    assert "should be a number" in refused(capsys, align, "--beta", "x")
+    assert "knows none of the words" in refused(capsys, align, "zebra")
+    assert "has no picture 'none.png'" in refused(capsys, align, "--picture", "none.png")
+    path = place / "data" / "toy" / "dataset.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["images"][4]["sentences"] = []
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert "has no sentence" in refused(capsys, align)

@@ -15,6 +15,7 @@ COMMANDS = {
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "plot": ("neuraltalk.cli.plot", "the curves of runs as a figure for a paper"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
+    "align": ("neuraltalk.cli.align", "which words of a sentence belong to which box of a picture, in numbers"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
     "weights": ("neuraltalk.cli.weights", "fetch pretrained VGG-16, for features from pixels"),
