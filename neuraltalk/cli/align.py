@@ -93,7 +93,7 @@ def report(name, checkpoint, words, block, betas):
     packed = pack_words([words])  # a single sentence's rows are its words in order
     v, s = aligner.embed_regions(block.features), aligner.embed_words(packed)  # (R, h), (n, h)
     scores = s @ v.T / aligner.options.margin  # (n, R) eq 11
-    [[total]] = aligner.scores(v, block.offsets, s, packed)
+    [[total]] = aligner.scores(v, block.offsets, s, packed) / aligner.options.margin
     labels = [best_labels(scores, [len(v)], [range(len(words))], beta)[0].tolist() for beta in betas]
     shown = sorted({region for own in (scores.argmax(axis=1).tolist(), *labels) for region in own})
 
