@@ -2,12 +2,15 @@
 
 import doctest
 import tracemalloc
+import types
+import weakref
 
 import numpy as np
 import pytest
 
 from neuraltalk.metrics import retrieval
 from neuraltalk.metrics.retrieval import Ranks, Recall, image_blocks, ranks, recall
+from neuraltalk.train.retrieval import retrieve
 
 
 def of_matrix(S):
@@ -127,3 +130,35 @@ def test_what_cannot_be_ranked_is_a_mistake_of_the_caller():
 def test_examples():
     assert doctest.testmod(retrieval).failed == 0
     assert image_blocks([1] * 4, 2) == [(slice(0, 2), slice(0, 2)), (slice(2, 4), slice(2, 4))]
+
+
+class Bilinear:
+    """Stands in for an aligner: an image is its number, a sentence its only word. Notes what is embedded, and what of it lives."""
+
+    def __init__(self):
+        self.images, self.sentences, self.alive = 0, 0, []
+
+    def embed_regions(self, features):
+        self.images += 1
+        return features
+
+    def embed_words(self, packed):
+        self.sentences += 1
+        s = np.cos(packed.words)
+        self.alive = [reference for reference in self.alive if reference() is not None] + [weakref.ref(s)]
+        assert len(self.alive) <= 2  # the next block's are made before the last one's are forgotten
+        return s
+
+    def scores(self, v, offsets, s, packed):
+        return np.sin(np.outer(v, s))
+
+
+def test_only_a_block_of_sentences_is_held_embedded():
+    """250 images are three blocks: each block of sentences is embedded for its diagonal tile, and for the others once more."""
+    regions = types.SimpleNamespace(of=lambda imgids: types.SimpleNamespace(features=imgids / 7, offsets=None))
+    words = np.random.default_rng(0).integers(1, 1000, 250)
+    aligner = Bilinear()
+    found = retrieve(aligner, regions, range(250), [[[word]] for word in words.tolist()])
+    assert (aligner.images, aligner.sentences) == (3, 6)
+    S = np.sin(np.outer(np.arange(250) / 7, np.cos(words)))
+    assert found == retrieval.retrieval(of_matrix(S), [1] * 250)

@@ -54,7 +54,8 @@ def retrieval(score, sentence_counts, fold_size=None, images_at_once=IMAGES_AT_O
     sentence_counts  (K,) sentences of each image; an image without any can only be found wrongly
     fold_size        rank within consecutive groups of so many images, and give the means over the groups; images after
                      the last whole group are left out. COCO's "1000 images" are five folds of its 5000
-    images_at_once   images of a tile. `score` is asked for the tiles of one block of images after another
+    images_at_once   images of a tile. `score` is asked for the tiles on the diagonal, then for the others, those of one block
+                     of sentences after those of another
 
     Raises ValueError if there are no sentences, fewer images than a fold, or a tile of another shape than asked for.
     """
@@ -104,9 +105,9 @@ def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE):
         own[sentences] = np.where(np.isnan(tile[right]), -np.inf, tile[right])
         np.maximum.at(best, owners[sentences], own[sentences])
         count(tile, images, sentences, right)
-    for images, _ in blocks:
-        for others, sentences in blocks:
-            if others != images:
+    for right_images, sentences in blocks:
+        for images, _ in blocks:
+            if images != right_images:
                 count(_tile(score, images, sentences), images, sentences)
     return Ranks(wrong_sentences[counts > 0] + 1, wrong_images + 1)
 

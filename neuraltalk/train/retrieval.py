@@ -2,8 +2,9 @@
 
     K  images, each with all its regions        N  sentences        h  embedding size
 
-Either side is embedded once and kept (5000 images of 20 regions and 25000 sentences: 0.4 GB and 1.1 GB at h = 1000);
-their products, which would be a hundred times that, are made for a tile and forgotten.
+Images are embedded once and kept (5000 of 20 regions: 0.4 GB at h = 1000). All sentences would be 1.1 GB more, so only the
+latest block of them is kept: retrieval asks for each block twice, and embedding is nothing beside scoring. The products, a
+hundred times as much again, are made for a tile and forgotten.
 """
 
 import itertools
@@ -24,12 +25,13 @@ class TiledScores:
     """S (K, N) as metrics.retrieval asks for it: called with two slices, of images and of sentences.
 
     aligner, regions (a Regions, or anything with its of()), imgids (K,) and sentences: N lists of word numbers. What is
-    asked for is embedded at its first use, in the slices as they come.
+    asked for is embedded in the slices as they come.
     """
 
     def __init__(self, aligner, regions, imgids, sentences):
         self.aligner, self.regions, self.imgids, self.sentences = aligner, regions, imgids, sentences
-        self._images, self._sentences = {}, {}
+        self._images = {}
+        self._sentences = None, None  # the latest slice, and what it gave
 
     def __call__(self, images, sentences):
         return self.aligner.scores(*self.embedded_images(images), *self.embedded_sentences(sentences))
@@ -44,11 +46,12 @@ class TiledScores:
 
     def embedded_sentences(self, sentences):
         """s (M, h) and the PackedWords of a slice of the sentences."""
-        key = sentences.start, sentences.stop
-        if key not in self._sentences:
+        key, embedded = self._sentences
+        if key != sentences:
             packed = pack_words(self.sentences[sentences])
-            self._sentences[key] = self.aligner.embed_words(packed), packed
-        return self._sentences[key]
+            embedded = self.aligner.embed_words(packed), packed
+            self._sentences = sentences, embedded
+        return embedded
 
 
 def retrieve(aligner, regions, imgids, sentences, folds=1, watch=None):
