@@ -1,19 +1,15 @@
-"""The closed unpickler: reads every protocol and both Pythons, runs nothing, and answers damage with one line."""
+"""The closed unpickler: reads every protocol and both Pythons, and answers damage with one line. test_attacks.py attacks it."""
 
 import collections
 import io
-import os
 import pathlib
 import pickle
 import random
-import struct
-import time
 
 import numpy as np
 import pytest
 
 from neuraltalk.errors import UserError
-from neuraltalk.pickles import pickle_machine
 from neuraltalk.pickles.unpickler import load_pickle, loads
 
 PYTHON2 = (
@@ -152,97 +148,6 @@ def test_texts_of_python_2():
     ]
 
 
-class Effect:
-    """Pickles as a call; the tests look for the traces that it would leave."""
-
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
-
-    def __reduce__(self):
-        return self.call
-
-
-def write_trace(path):
-    pathlib.Path(path).write_text("ran")
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize(
-    "function, argument, named",
-    [
-        (os.system, "touch {0}", os.system.__module__ + ".system"),
-        (write_trace, "{0}", "test_unpickler.write_trace"),
-        (eval, "open({0!r}, 'w')", "eval"),
-        (exec, "open({0!r}, 'w')", "exec"),
-        (getattr, "{0}", "getattr"),
-        (__import__, "antigravity", "__import__"),
-        (np.load, "{0}", "numpy.load"),
-        (np.fromfile, "{0}", "fromfile"),
-        (pickle.loads, b"cos\nsystem\n(S'true'\ntR.", "loads"),
-        (open, "{0}", "open"),
-        (bytearray.fromhex, "00", "getattr"),
-    ],
-)
-def test_calls_are_refused_by_name(tmp_path, function, argument, named, protocol):
-    trace = tmp_path / "trace"
-    payload = Effect(function, argument.format(str(trace)) if isinstance(argument, str) else argument)
-    with pytest.raises(UserError, match="refused") as caught:
-        loads(pickle.dumps({"it": 1, "model": payload}, protocol), "evil.p")
-    assert named in str(caught.value)
-    assert str(caught.value).startswith("evil.p: ")
-    assert "\n" not in str(caught.value)
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize(
-    "data, said",
-    [
-        (b"cos\nsystem\n.", "os.system"),  # named, not even called
-        (b"(ios\nsystem\nS'true'\n.", "os.system"),  # INST
-        (b"(cos\nsystem\nS'true'\no.", "os.system"),
-        (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "os.system"),
-        (b"(ccollections\nOrderedDict\no.", "OBJ"),
-        (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "NEWOBJ"),
-        (b"\x80\x04ccollections\nOrderedDict\n)}\x92.", "NEWOBJ_EX"),
-        (b"Pfile\n.", "PERSID"),
-        (b"K\x01Q.", "BINPERSID"),
-        (b"\x80\x02\x82\x01.", "EXT1"),
-        (b"\x80\x02\x83\x01\x00.", "EXT2"),
-        (b"\x80\x02\x84\x01\x00\x00\x00.", "EXT4"),
-        (b"\x80\x05\x97.", "NEXT_BUFFER"),
-        (b"K\x01\x98.", "READONLY_BUFFER"),
-        (b"}}b.", "BUILD"),
-        (b"ccollections\nOrderedDict\n}b.", "BUILD"),
-        (b"c__builtin__\nint\n.", "__builtin__.int"),  # an argument where it is needed, never a value
-        (b"c__builtin__\nint\nS'1'\n\x85R.", "__builtin__.int"),
-        (b"cnumpy\nndarray\nK\x05\x85R.", "numpy.ndarray"),
-        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "O8"),
-        (b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR.", "numpy.dtype"),
-        (b"cnumpy\ndtype\n(S'V8'\nI0\nI1\ntR.", "V8"),
-        (b"ccopy_reg\n_reconstructor\n.", "copy_reg._reconstructor"),
-        (b"cfunctools\npartial\n.", "functools.partial"),
-        (b"cnumpy.core.multiarray\n_reconstruct\n(ccollections\nOrderedDict\n(K\x00tS'b'\ntR.", "class of its own"),
-        (b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tS'b'\ntR.", "without content"),
-        (("c" + "x" * 500 + "\n\x1b[31mname\n.").encode(), "xxx..."),
-    ],
-)
-def test_other_ways_to_run_something_are_refused(data, said):
-    with pytest.raises(UserError, match="refused|has an array") as caught:
-        loads(data)
-    assert said in str(caught.value)
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 300
-
-
-def test_object_arrays_are_refused():
-    with pytest.raises(UserError, match="'O8'"):
-        loads(pickle.dumps(np.array([{}, None], dtype=object)))
-    with pytest.raises(UserError, match="refused an array of 'V12'"):
-        loads(pickle.dumps(np.zeros(2, dtype=[("a", "i4"), ("b", "f8")])))
-    with pytest.raises(UserError, match="refused"):
-        loads(pickle.dumps(np.ma.masked_array([1, 2])))
-
-
 @pytest.mark.parametrize(
     "data, said",
     [
@@ -254,13 +159,6 @@ def test_object_arrays_are_refused():
         (b"S'abc", "cut off"),
         (b"I12x\n.", "damaged"),
         (b"S'abc\n.", "without quotes"),
-        (b"X\xff\xff\xff\x7fabc.", "announces 2147483647 bytes"),
-        (b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"abc", "announces"),
-        (b"\x80\x04\x8d" + struct.pack("<Q", 2**63) + b"abc", "announces"),
-        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"abc", "announces"),
-        (b"T" + struct.pack("<i", -5) + b"abc", "announces"),
-        (b"\x8b" + struct.pack("<i", 2**30) + b"abc", "too long"),
-        (b"L" + b"9" * 5000 + b"L\n.", "too long"),
         (b"h\x05.", "damaged"),  # a memo that isn't there
         (b".", "damaged|no pickle"),
         (b"t.", "damaged|no pickle"),
@@ -268,8 +166,6 @@ def test_object_arrays_are_refused():
         (b"]]a]a}a", "cut off"),
         (b"}](K\x01es.", "damaged"),  # a list as a key
         (b"}" + b"\x8a\x10" + b"\xff" * 15 + b"\x7f" + b"K\x01s.", "small integer"),
-        (b"]q\x00h\x00a.", "contains itself"),
-        (b"]" * 60 + b"a" * 59 + b".", "deep"),
     ],
 )
 def test_damaged_files(data, said):
@@ -277,38 +173,6 @@ def test_damaged_files(data, said):
         loads(data, "x.p")
     assert str(caught.value).startswith("x.p: ")
     assert "\n" not in str(caught.value)
-
-
-def test_memory_bombs_by_the_same_bytes_again_and_again():
-    big = b"x" * 100_000
-    head = b"\x80\x04B" + struct.pack("<I", len(big)) + big + b"\x940"
-    kind = b"cnumpy\ndtype\n\x8c\x02u1\x89\x88\x87R\x940"
-    array = b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x01J" + struct.pack("<i", len(big)) + b"\x85\x8c\x01CtR0"
-    assert isinstance(loads(head + kind + array[:-1] + b"."), np.ndarray)
-    with pytest.raises(UserError, match="memory"):
-        loads(head + kind + array * 1000 + b"N.")
-    key = b"T" + struct.pack("<I", len(big)) + big + b"\x940"
-    with pytest.raises(UserError, match="key too long"):
-        loads(key + b"}" + b"h\x00K\x01s" * 1000 + b".")
-    with_texts = loads(key + b"](" + b"h\x00" * 100_000 + b"e.")
-    assert len({id(text) for text in with_texts}) == 1
-    text = b"X" + struct.pack("<I", len(big)) + big + b"\x940"
-    with pytest.raises(UserError, match="memory"):
-        loads(text + b"c_codecs\nencode\n(h\x00\x8c\x06latin1tR0" * 1000 + b"N.")
-
-
-def test_many_and_deep_things_end_soon(monkeypatch):
-    monkeypatch.setattr(pickle_machine, "MAX_INSTRUCTIONS", 100_000)
-    began = time.perf_counter()
-    for data in (b"}" * 1_000_000, b"K\x01" + b"2" * 1_000_000, b"(" * 1_000_000):
-        with pytest.raises(UserError, match="instructions"):
-            loads(data)
-    with pytest.raises(UserError, match="deep"):
-        loads(b")" + b"\x85" * 90_000 + b".")
-    doubling = b"]" + b"\x94" + b"".join(b"](h" + bytes([k]) + b"h" + bytes([k]) + b"e\x94" for k in range(40)) + b"."
-    with_sharing = loads(doubling)  # 2^40 paths, 41 lists
-    assert len(with_sharing) == 2
-    assert time.perf_counter() - began < 20
 
 
 def test_impossible_arrays():
@@ -333,6 +197,14 @@ def test_impossible_arrays():
     for bad in ({"code": b"f3"}, {"code": b"O8"}, {"order": b"x"}, {"code": b"f8,f8"}):
         with pytest.raises(UserError):
             loads(array(b"I1\n", b"\\x00" * 8, **bad))
+
+
+def test_what_the_same_bytes_are_used_for_again_is_read():
+    """Honest repetition: sharing costs nothing, and 2^40 ways through the same 41 lists are walked once."""
+    texts = loads(b"T" + (100_000).to_bytes(4, "little") + b"x" * 100_000 + b"\x940](" + b"h\x00" * 100_000 + b"e.")
+    assert len({id(text) for text in texts}) == 1
+    doubling = b"]" + b"\x94" + b"".join(b"](h" + bytes([k]) + b"h" + bytes([k]) + b"e\x94" for k in range(40)) + b"."
+    assert len(loads(doubling)) == 2
 
 
 def test_mutated_checkpoints_are_loaded_or_refused_in_one_line():

@@ -19,6 +19,8 @@ from typing import NamedTuple
 MAX_INSTRUCTIONS = 2_000_000  # COCO's checkpoint needs about 100,000
 MAX_DIGITS = 1000
 MAX_KEY = 1000  # bytes
+MAX_ARGUMENTS = 16  # of a call: more would be copied at each of a million calls
+EMPTY_SET = 216  # bytes of memory, for an instruction of one
 ADMITTED = "such a file holds arrays, containers, numbers and strings, and calls nothing"
 
 
@@ -192,6 +194,8 @@ class Machine:
         return items
 
     def empty(self, kind):
+        if kind is set:
+            self.charge(EMPTY_SET)
         self.stack.append(kind())
 
     def collect(self, kind):
@@ -203,6 +207,7 @@ class Machine:
         self.set_items(items)
 
     def collect_frozenset(self):
+        self.charge(EMPTY_SET)
         self.stack.append({self.key(item) for item in self.since_mark()})
 
     def short_tuple(self, size):
@@ -298,6 +303,8 @@ class Machine:
             raise TypeError("calls something that is no function")
         if name.call is None:
             refuse_name(name.name)
+        if len(arguments) > MAX_ARGUMENTS:
+            raise ValueError(f"calls {name.name} with {len(arguments)} arguments")
         self.stack.append(name.call(self, *arguments))
 
     def new_object(self, code):

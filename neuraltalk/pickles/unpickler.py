@@ -14,9 +14,21 @@ import warnings
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.pickles.pickle_machine import Dialect, Machine, Name, Python2String, Refused, StandIn, as_text, refuse_name, shown
+from neuraltalk.pickles.pickle_machine import (
+    EMPTY_SET,
+    Dialect,
+    Machine,
+    Name,
+    Python2String,
+    Refused,
+    StandIn,
+    as_text,
+    refuse_name,
+    shown,
+)
 
 MAX_DEPTH = 50
+MAX_SIDES = 8  # dimensions of an array
 
 # Element types that an array may have: booleans, integers, floats. Never "O", whose elements are Python objects.
 _ELEMENTS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
@@ -123,13 +135,15 @@ def _make_array(machine, shape, dtype, fortran, raw):
     """An array from its bytes, checked before anything is allocated."""
     if type(dtype) is not _Dtype or not isinstance(raw, bytes):
         raise Refused("refused an array that is not made of plain numbers")
+    if len(shape) > MAX_SIDES:
+        raise ValueError("an array of too many dimensions")
     kind = np.dtype(dtype.order + dtype.code)
     size = kind.itemsize
     for length in shape:
         if type(length) is not int or not 0 <= length < 2**40:
             raise ValueError("an impossible shape")
         size *= length
-    if len(shape) > 8 or size != len(raw):
+    if size != len(raw):
         raise ValueError("shape and bytes of an array don't match")
     machine.charge(2 * size)
     flat = np.frombuffer(raw, dtype=kind).astype(kind.newbyteorder("="))  # a copy of our own, writable
@@ -175,7 +189,7 @@ def _call_bytes(machine, text="", encoding="latin1"):
 def _call_set(machine, items=()):
     if type(items) not in (list, tuple):
         raise TypeError("a set of something that is no list")
-    machine.charge(64 * len(items))
+    machine.charge(EMPTY_SET + 64 * len(items))
     return {machine.key(item) for item in items}
 
 
