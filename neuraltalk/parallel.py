@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import sys
 
 FEW = 100                           # below so many jobs, starting processes costs more than it gains
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -109,6 +110,14 @@ def blas_threads(most=8):
     """The threads that BLAS uses: as many as the environment says, else one for each core; `most` at most."""
     given = next((os.environ[name] for name in BLAS_THREADS if os.environ.get(name, "").isdecimal()), 0)
     return min(int(given) or os.cpu_count() or 1, most)
+
+
+def use_blas_threads(count):
+    """From now on BLAS has `count` threads, in this process (OpenBLAS, or before NumPy is imported) and in those it starts."""
+    os.environ.update(dict.fromkeys(BLAS_THREADS, str(count)))
+    if "numpy" in sys.modules:
+        _, set_threads = _openblas()
+        set_threads(count)
 
 
 @functools.cache

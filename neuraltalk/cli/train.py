@@ -7,12 +7,16 @@ import threading
 
 from neuraltalk.cli import console
 from neuraltalk.cli.captioning import check_output_folder
+from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
 from neuraltalk.errors import UserError
+from neuraltalk.parallel import blas_threads
+from neuraltalk.ranks import world
 
 DATA = pathlib.Path("data")
 
 
+@on_ranks
 @console.command
 def main(argv=None):
     """Train. Returns 0, 1 when a gradient check failed, or 130 after an interruption."""
@@ -24,9 +28,10 @@ def main(argv=None):
 
     from neuraltalk.cli import models
     from neuraltalk.train import checkpoint as checkpoints
+    from neuraltalk.train import trainer as training
     from neuraltalk.train.schedule import generators
-    from neuraltalk.train.trainer import Trainer, initialise_from
 
+    ranks = world()
     resumed = start = None
     if "resume" in given:
         folder = given.get("checkpoint_output_directory", "cv")
@@ -43,14 +48,15 @@ def main(argv=None):
     for folder in (best_file.parent, options.worker_status_output_directory):
         check_output_folder(folder, "--checkpoint_output_directory or --worker_status_output_directory")
 
-    images, data = load_data(options, kind, given.get("extractor"))
+    with ranks.rank_0_first():  # it may draw or convert
+        images, data = load_data(options, kind, given.get("extractor"))
     if resumed:
         check_same_data(resumed, data)
     model = kind.initialise(options, data, generators(options.seed)[0])
     if start:
-        initialise_from(model, start, data.vocabulary)
-    watcher = Watcher(options, best_file)
-    trainer = Trainer(model, options, data, best_file, watcher)
+        training.initialise_from(model, start, data.vocabulary)
+    watcher = Watcher(options, best_file) if ranks.rank == 0 else training.Watcher()
+    trainer = training.Trainer(model, options, data, best_file, watcher, ranks)
     if resumed:
         trainer.restore(resumed)
     describe(options, images, data, trainer, kind)
@@ -163,6 +169,10 @@ def describe(options, images, data, trainer, kind):
         f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of "
         f"{trainer.sampler.batch_size}, {options.solver}, rate {rate}{preset}"
     )
+    if trainer.ranks.size > 1:
+        console.say(
+            f"ranks       {trainer.ranks.size}, each with a part of every batch; BLAS threads of the first: {blas_threads()}"
+        )
 
 
 class Watcher:

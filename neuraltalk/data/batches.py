@@ -22,6 +22,38 @@ import numpy as np
 from neuraltalk.data.vocabulary import END, START
 
 
+class Rows(NamedTuple):
+    """Some rows of a larger array."""
+
+    chosen: np.ndarray  # (m,) int64, rising
+    total: int
+
+
+class Part(NamedTuple):
+    """Which part of a larger batch a batch is, where several processes share one: every n-th sentence of the packed order.
+
+    Long and short sentences are so dealt evenly. In a whole batch, all is None.
+    """
+
+    sentences: Rows = None  # the places of its sentences in the whole's packed order
+    words: Rows = None  # the rows of their words
+    regions: Rows = None  # ... and of their images' regions, in an AlignmentBatch
+    whole: "Whole" = None  # in an AlignmentBatch
+
+    def sizes(self, N):
+        """For a batch of N sentences: those of the whole batch, and which share of them (0..1) are here."""
+        return (N, 1.0) if self.sentences is None else (self.sentences.total, N / self.sentences.total)
+
+
+class Whole(NamedTuple):
+    """All sentences of a batch of which an AlignmentBatch is a part; n parts in all."""
+
+    sizes: np.ndarray  # (T,) int64, as in PackedWords
+    lengths: np.ndarray  # (K,) int64, falling
+    sentences: list  # n arrays: the places of each part's sentences, which all together are range(K)
+    words: list  # n arrays: the rows of each part's words, which all together are range(M)
+
+
 class PackedSentences(NamedTuple):
     """Word numbers of N sentences, time-major without padding."""
 
@@ -36,6 +68,7 @@ class Batch(NamedTuple):
 
     features: np.ndarray  # (N, D) float32, in the packed order
     sentences: PackedSentences
+    part: Part = Part()
 
 
 def pack_sentences(sentences):
@@ -46,9 +79,7 @@ def pack_sentences(sentences):
     N = len(sentences)
     if N == 0:
         raise ValueError("a batch needs at least one sentence")
-    lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=N)
-    order = np.argsort(-lengths, kind="stable")  # (N,)
-    lengths = lengths[order]
+    order, lengths = _longest_first(sentences)
     T = int(lengths[0]) + 1
 
     words = np.fromiter(
@@ -79,6 +110,7 @@ class AlignmentBatch(NamedTuple):
     regions: np.ndarray  # (R, D) float32: image by image, in the packed order of their sentences
     offsets: np.ndarray  # (K + 1,) int64: image k has the rows offsets[k] .. offsets[k + 1]
     sentences: PackedWords
+    part: Part = Part()
 
 
 def pack_words(sentences):
@@ -88,9 +120,7 @@ def pack_words(sentences):
     """
     if not len(sentences):
         raise ValueError("a batch needs at least one sentence")
-    lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
-    order = np.argsort(-lengths, kind="stable")  # (N,)
-    lengths = lengths[order]
+    order, lengths = _longest_first(sentences)
     is_row = np.arange(max(1, int(lengths[0])))[:, None] < lengths  # (T, N): sentence k has a word t
     table = np.zeros(is_row.T.shape, dtype=np.int32)  # (N, T)
     table[is_row.T] = list(itertools.chain.from_iterable([sentences[k] for k in order.tolist()]))
@@ -106,25 +136,69 @@ def rows_of_sentences(sentences):
     return rows
 
 
-def make_alignment_batch(regions, pairs):
+def make_alignment_batch(regions, pairs, part=0, parts=1):
     """The batch of K pairs (imgid, word numbers) of distinct images; `regions` is a Regions, or anything with its of().
 
+    With `parts` above 1 it is number `part` of that many parts (at most K) of it; regions.counts() is needed then.
     Raises ValueError for an image that comes twice: its two sentences would count as wrong for each other's copy.
     """
-    sentences = pack_words([words for _, words in pairs])
-    imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))[sentences.order]
+    imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))
     found, times = np.unique(imgids, return_counts=True)
     if len(found) < len(imgids):
         raise ValueError(f"image {found[times.argmax()]} comes {times.max()} times in a batch of images to be told apart")
-    block = regions.of(imgids)
-    return AlignmentBatch(block.features, block.offsets, sentences)
+    own = Part()
+    if parts > 1:
+        order, lengths = _longest_first([words for _, words in pairs])
+        dealt = [np.arange(k, len(pairs), parts) for k in range(parts)]
+        rows = [_packed_rows(lengths, places) for places in dealt]
+        counts = regions.counts(imgids[order])
+        starts = np.cumsum(counts) - counts
+        own_regions = np.concatenate([np.arange(starts[place], starts[place] + counts[place]) for place in dealt[part]])
+        own = Part(
+            Rows(dealt[part], len(pairs)),
+            Rows(rows[part], int(lengths.sum())),
+            Rows(own_regions, int(counts.sum())),
+            Whole(_packed_sizes(lengths), lengths, dealt, rows),
+        )
+        pairs, imgids = [pairs[k] for k in order[dealt[part]].tolist()], imgids[order[dealt[part]]]
+    sentences = pack_words([words for _, words in pairs])
+    block = regions.of(imgids[sentences.order])
+    return AlignmentBatch(block.features, block.offsets, sentences, own)
 
 
-def make_batch(features, pairs):
-    """The batch of N pairs (imgid, word numbers); `features` is a Features, or anything with its rows()."""
+def make_batch(features, pairs, part=0, parts=1):
+    """The batch of N pairs (imgid, word numbers); `features` is a Features, or anything with its rows().
+
+    With `parts` above 1 it is number `part` of that many parts (at most N) of it.
+    """
+    own = Part()
+    if parts > 1:
+        order, lengths = _longest_first([words for _, words in pairs])
+        places = np.arange(part, len(pairs), parts)
+        own = Part(Rows(places, len(pairs)), Rows(_packed_rows(lengths + 1, places), int(lengths.sum()) + len(pairs)))
+        pairs = [pairs[k] for k in order[places].tolist()]
     sentences = pack_sentences([words for _, words in pairs])
     imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))
-    return Batch(features.rows(imgids[sentences.order]), sentences)
+    return Batch(features.rows(imgids[sentences.order]), sentences, own)
+
+
+def _longest_first(sentences):
+    """The packed order of N lists (N,), and their lengths in it (N,)."""
+    lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+    order = np.argsort(-lengths, kind="stable")
+    return order, lengths[order]
+
+
+def _packed_sizes(rows):
+    """Rows of each step (T,), T at least 1, where the sentences have `rows` (N,), falling."""
+    return np.searchsorted(-rows, -np.arange(max(1, int(rows[0]))), side="left")
+
+
+def _packed_rows(rows, places):
+    """The packed rows (m,) of the sentences in some places, rising; all sentences have `rows` (N,), falling."""
+    sizes = _packed_sizes(rows)
+    table = (np.cumsum(sizes) - sizes)[:, None] + places  # (T, n)
+    return table[np.arange(len(sizes))[:, None] < rows[places]]
 
 
 class PairSampler:

@@ -115,6 +115,11 @@ class Regions:
         boxes = self.boxes[rows]
         return RegionBlock(self.features.rows(rows if self._order is None else self._order[rows]), offsets, boxes)
 
+    def counts(self, imgids):
+        """How many regions some images have: (n,) whole numbers -> (n,) int64."""
+        imgids = np.asarray(imgids, dtype=np.int64)
+        return self._starts[imgids + 1] - self._starts[imgids]
+
     def boxes_of(self, imgid):
         """The boxes of one image, (R, 4) float32, the whole image first."""
         return self.boxes[self._starts[imgid] : self._starts[imgid + 1]]
@@ -126,7 +131,7 @@ class Regions:
     def _rows(self, imgids):
         """The places of some images' regions, image by image, and where each image's begin."""
         imgids = np.asarray(imgids, dtype=np.int64)
-        counts = self._starts[imgids + 1] - self._starts[imgids]  # (n,)
+        counts = self.counts(imgids)  # (n,)
         offsets = np.zeros(len(imgids) + 1, dtype=np.int64)
         np.cumsum(counts, out=offsets[1:])
         return np.repeat(self._starts[imgids] - offsets[:-1], counts) + np.arange(offsets[-1]), offsets

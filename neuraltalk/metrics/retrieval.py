@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.ranks import ALONE
+
 IMAGES_AT_ONCE = 100
 
 
@@ -47,7 +49,7 @@ class Retrieval(NamedTuple):
         return (self.annotation.at_10 + self.search.at_10) / 2
 
 
-def retrieval(score, sentence_counts, fold_size=None, images_at_once=IMAGES_AT_ONCE):
+def retrieval(score, sentence_counts, fold_size=None, images_at_once=IMAGES_AT_ONCE, processes=ALONE):
     """How well scores retrieve -> Retrieval.
 
     score            function of two slices, of the images and of the sentences -> their scores (k, n)
@@ -56,6 +58,7 @@ def retrieval(score, sentence_counts, fold_size=None, images_at_once=IMAGES_AT_O
                      the last whole group are left out. COCO's "1000 images" are five folds of its 5000
     images_at_once   images of a tile. `score` is asked for the tiles on the diagonal, then for the others, those of one block
                      of sentences after those of another
+    processes        those that work on it together (neuraltalk/ranks.py); each does the tiles of some blocks of images
 
     Raises ValueError if there are no sentences, fewer images than a fold, or a tile of another shape than asked for.
     """
@@ -70,18 +73,18 @@ def retrieval(score, sentence_counts, fold_size=None, images_at_once=IMAGES_AT_O
         def fold_score(images, sentences, first=first):
             return score(_shifted(images, first), _shifted(sentences, int(starts[first])))
 
-        folds.append(ranks(fold_score, counts[first : first + fold_size], images_at_once))
+        folds.append(ranks(fold_score, counts[first : first + fold_size], images_at_once, processes))
     return Retrieval(_mean([recall(fold.annotation) for fold in folds]), _mean([recall(fold.search) for fold in folds]))
 
 
-def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE):
+def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE, processes=ALONE):
     """The ranks of all right answers -> Ranks; the arguments are those of retrieval()."""
     counts = np.asarray(sentence_counts, dtype=np.int64)
     K, N = len(counts), int(counts.sum())
     if not N:
         raise ValueError("retrieval without any sentence")
     owners = np.repeat(np.arange(K), counts)  # (N,)
-    own = np.empty(N)  # the score of each sentence with its image
+    own = np.zeros(N)  # the score of each sentence with its image
     best = np.full(K, -np.inf)  # ... and the highest of each image
     wrong_sentences = np.zeros(K, dtype=np.int64)  # as high as that, or higher
     wrong_images = np.zeros(N, dtype=np.int64)
@@ -98,17 +101,28 @@ def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE):
                 ahead[right] = False
             counted[part] += np.count_nonzero(ahead, axis=axis)
 
-    blocks = image_blocks(counts, images_at_once)
-    for images, sentences in blocks:
+    def score_right(block):
+        """The tile on the diagonal of a block of images."""
+        images, sentences = block
         tile = _tile(score, images, sentences)
         right = (owners[sentences] - images.start, np.arange(tile.shape[1]))
         own[sentences] = np.where(np.isnan(tile[right]), -np.inf, tile[right])
         np.maximum.at(best, owners[sentences], own[sentences])
         count(tile, images, sentences, right)
-    for right_images, sentences in blocks:
-        for images, _ in blocks:
-            if images != right_images:
-                count(_tile(score, images, sentences), images, sentences)
+
+    def score_wrong(some):
+        """The other tiles of some blocks of images."""
+        for right_images, sentences in blocks:
+            for images, _ in some:
+                if images != right_images:
+                    count(_tile(score, images, sentences), images, sentences)
+
+    blocks = image_blocks(counts, images_at_once)
+    processes.map(score_right, blocks)
+    processes.add(own)  # 0 where others scored
+    processes.map(score_wrong, [blocks[k :: processes.size] for k in range(processes.size)])
+    processes.add(wrong_sentences)
+    processes.add(wrong_images)
     return Ranks(wrong_sentences[counts > 0] + 1, wrong_images + 1)
 
 

@@ -121,27 +121,39 @@ class Aligner:
         fixed = ("m",) if self.options.train_word_vectors else ("m", "Ww")
         return {name: w for name, w in self.params.items() if name not in fixed}
 
-    def loss(self, batch, rng=None):
-        """Costs and gradients of an AlignmentBatch (data/batches.py); with a Generator `rng` dropout is on."""
-        params, options = self.params, self.options
+    def loss(self, batch, rng=None, ranks=None):
+        """Costs and gradients of an AlignmentBatch (data/batches.py); with a Generator `rng` dropout is on.
+
+        Of a part of a batch `ranks` (ranks.py) are those that have the parts, in their order: each scores its own images with
+        everybody's words. All numbers, and the gradients, add up to those of the whole.
+        """
+        params, options, part = self.params, self.options, batch.part
         words, sizes, lengths, _ = batch.sentences
-        K = len(lengths)
+        K, share = part.sizes(len(lengths))
         score_forward, score_backward = WORD_SCORES[options.score]
 
-        f, _ = dropout_forward(self.scaled(batch.regions), options.drop_prob_region, rng)          # (R, D)
+        f, _ = dropout_forward(self.scaled(batch.regions), options.drop_prob_region, rng, part.regions)      # (R, D)
         v, region_cache = affine_forward(f, params["Wm"], params["bm"])                            # (R, h) eq 1
         x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
-        x, x_mask = dropout_forward(x, options.drop_prob_word, rng)
+        x, x_mask = dropout_forward(x, options.drop_prob_word, rng, part.words)
         e, encoder_cache = rectified_affine_forward(x, params["We"], params["be"])                 # (M, H) eq 3
         h, brnn_cache = brnn_forward(e, sizes, params["Wf"], params["bf"], params["Wb"], params["bb"])      # (M, H) eq 4-5
-        h, h_mask = dropout_forward(h, options.drop_prob_sentence, rng)
+        h, h_mask = dropout_forward(h, options.drop_prob_sentence, rng, part.words)
         s, sentence_cache = rectified_affine_forward(h, params["Wd"], params["bd"])                # (M, h) eq 6
+        if part.whole is not None:
+            s, sizes, lengths = gathered(s, part.whole.words, ranks), part.whole.sizes, part.whole.lengths
         w, score_cache = score_forward(v, batch.offsets, s)                                        # (K, M) eq 7, 8
         S, sum_cache = sentence_sum_forward(w, sizes, lengths, bool(options.length_normalisation))         # (K, K)
+        if part.whole is not None:
+            S = gathered(S, part.whole.sentences, ranks)
         cost, dS, violations = ranking_loss(S, options.margin, 1 / K)                              # eq 9
 
         grads = {}
+        if part.whole is not None:
+            dS = dS[part.sentences.chosen]
         dv, ds = score_backward(sentence_sum_backward(dS, sum_cache), score_cache)
+        if part.whole is not None:
+            ds = given_back(ds, part.whole.words, ranks)
         dh, grads["Wd"], grads["bd"] = rectified_affine_backward(ds, sentence_cache)
         dh = dropout_backward(dh, h_mask)
         de, grads["Wf"], grads["bf"], grads["Wb"], grads["bb"] = brnn_backward(dh, brnn_cache)
@@ -153,8 +165,10 @@ class Aligner:
 
         reg_cost = 0.0
         if options.regc:
-            reg_cost = sum(weight_decay(params[name], grads[name], options.regc / K) for name in self.regularised())
-        return AlignmentLoss(cost + reg_cost, cost, reg_cost, grads, violations / max(1, 2 * K * (K - 1)), K)
+            strength = share * options.regc / K
+            reg_cost = sum(weight_decay(params[name], grads[name], strength) for name in self.regularised())
+        cost, violated = share * cost, share * violations / max(1, 2 * K * (K - 1))
+        return AlignmentLoss(cost + reg_cost, cost, reg_cost, grads, violated, len(batch.sentences.lengths))
 
     def scaled(self, features):
         """f (R, D) of the region features as they come."""
@@ -194,6 +208,18 @@ class Aligner:
                 w, sentences.sizes, sentences.lengths, bool(self.options.length_normalisation))
             first = stop
         return S
+
+
+def gathered(own, places, ranks):
+    """Rows of all ranks, each in its place of the whole; `places` are those of each rank's."""
+    whole = np.empty((sum(map(len, places)), own.shape[1]), own.dtype)
+    whole[np.concatenate(places)] = ranks.gather(own, [len(part) for part in places])
+    return whole
+
+
+def given_back(dwhole, places, ranks):
+    """Backward of `gathered`: every rank has a derivative of the whole; their sum, and of it the own rows."""
+    return ranks.give_back(dwhole[np.concatenate(places)], [len(part) for part in places])
 
 
 def directions(features):

@@ -97,17 +97,21 @@ class Captioner:
         return ("We", "Ws", *self.generator.REGULARISED, "Wd")
 
     def loss(self, batch, rng=None):
-        """Costs and gradients of a batch (data/batches.py); with a Generator `rng` dropout is on."""
+        """Costs and gradients of a batch (data/batches.py); with a Generator `rng` dropout is on.
+
+        Of parts of a batch all numbers, and the gradients, add up to those of the whole.
+        """
         params, options = self.params, self.options
         inputs, targets, sizes, _ = batch.sentences
-        N = len(batch.features)
+        part = batch.part
+        N, share = part.sizes(len(batch.features))
 
         v, image_cache = self._encode_images(batch.features)                               # (N, E)
-        v, v_mask = dropout_forward(v, options.drop_prob_encoder, rng)
+        v, v_mask = dropout_forward(v, options.drop_prob_encoder, rng, part.sentences)
         x, word_cache = embedding_forward(inputs, params["Ws"])                            # (M, E)
-        x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng)
+        x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng, part.words)
         h, hidden_cache = self.generator.hidden_forward(v, x, sizes, params, options)      # (M, H)
-        dropped, h_mask = dropout_forward(h, options.drop_prob_decoder, rng)
+        dropped, h_mask = dropout_forward(h, options.drop_prob_decoder, rng, part.words)
         log_likelihood, dscores, dbd = softmax_cross_entropy(dropped @ params["Wd"], params["bd"], targets, 1 / N)
 
         ddropped = dscores @ params["Wd"].T                                                # (M, H)
@@ -118,7 +122,8 @@ class Captioner:
         grads["Ws"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
         _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_mask), image_cache, need_dx=False)
 
-        reg_cost = sum(weight_decay(params[name], grads[name], self.options.regc / N) for name in self.regularised())
+        strength = share * self.options.regc / N
+        reg_cost = sum(weight_decay(params[name], grads[name], strength) for name in self.regularised())
         total = float(log_likelihood.sum())
         return Loss(reg_cost - total / N, -total / N, reg_cost, grads, total, len(targets))
 

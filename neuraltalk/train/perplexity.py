@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 from neuraltalk.data.batches import make_batch
+from neuraltalk.ranks import ALONE
 
 
 class Perplexity(NamedTuple):
@@ -23,19 +24,21 @@ def encode_pairs(images, vocabulary):
     return [(image.imgid, vocabulary.encode(sentence.tokens)) for image in images for sentence in image.sentences]
 
 
-def perplexity(captioner, features, pairs, batch_size=100, watch=None):
+def perplexity(captioner, features, pairs, batch_size=100, watch=None, ranks=ALONE):
     """Perplexity of a captioner on (imgid, word numbers) pairs, dropout off -> Perplexity.
 
     Sentences of a length go together, whatever their order here, so that batches are packed densely. watch(done) is
-    called with the number of pairs done before each batch.
+    called with the number of pairs done before each batch. Each of the `ranks` does some of the batches.
     """
     order = sorted(range(len(pairs)), key=lambda k: len(pairs[k][1]))  # stable, so the same sums in the same order
-    total, words = 0.0, 0
-    for begin in range(0, len(order), batch_size):
+
+    def measure(begin):
         if watch is not None:
             watch(begin)
-        batch = make_batch(features, [pairs[k] for k in order[begin : begin + batch_size]])
-        log_likelihood, count = captioner.log_likelihood(batch)
+        return captioner.log_likelihood(make_batch(features, [pairs[k] for k in order[begin : begin + batch_size]]))
+
+    total, words = 0.0, 0
+    for log_likelihood, count in ranks.map(measure, range(0, len(order), batch_size)):
         total, words = total + log_likelihood, words + count
     return Perplexity(from_log_likelihood(total, words), total, words)
 

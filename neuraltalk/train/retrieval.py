@@ -13,6 +13,7 @@ import numpy as np
 
 from neuraltalk.data.batches import pack_words
 from neuraltalk.metrics.retrieval import IMAGES_AT_ONCE, image_blocks, retrieval
+from neuraltalk.ranks import ALONE
 
 
 def pairs_by_image(pairs):
@@ -54,18 +55,20 @@ class TiledScores:
         return embedded
 
 
-def retrieve(aligner, regions, imgids, sentences, folds=1, watch=None):
+def retrieve(aligner, regions, imgids, sentences, folds=1, watch=None, ranks=ALONE):
     """Retrieval both ways among some images and their sentences -> metrics.retrieval.Retrieval.
 
     imgids     (K,)
     sentences  of each image the list of its sentences, as word numbers
     folds      groups of equal size within which is ranked
     watch      called with (tiles done, tiles) before each tile
+    ranks      each of them does the tiles of some images
     """
     counts = [len(own) for own in sentences]
     scores = TiledScores(aligner, regions, np.asarray(imgids), list(itertools.chain.from_iterable(sentences)))
     fold_size = len(counts) // folds
-    total = folds * len(image_blocks([1] * fold_size)) ** 2
+    blocks = image_blocks([1] * fold_size)
+    total = folds * len(blocks[ranks.rank :: ranks.size]) * len(blocks)
     done = itertools.count()
 
     def score(images, own):
@@ -73,4 +76,4 @@ def retrieve(aligner, regions, imgids, sentences, folds=1, watch=None):
             watch(next(done), total)
         return scores(images, own)
 
-    return retrieval(score, counts, fold_size, IMAGES_AT_ONCE)
+    return retrieval(score, counts, fold_size, IMAGES_AT_ONCE, ranks)

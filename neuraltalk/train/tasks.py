@@ -12,6 +12,9 @@ import numpy as np
 
 from neuraltalk.data.batches import ImageSampler, PairSampler, make_alignment_batch, make_batch
 from neuraltalk.errors import UserError
+from neuraltalk.models.aligner import AlignmentLoss
+from neuraltalk.models.captioner import Loss
+from neuraltalk.ranks import ALONE
 from neuraltalk.train.perplexity import from_log_likelihood, perplexity
 from neuraltalk.train.retrieval import pairs_by_image, retrieve
 
@@ -19,6 +22,7 @@ from neuraltalk.train.retrieval import pairs_by_image, retrieve
 class CaptionTask:
     """Captioner: any image-sentence pairs, chosen by perplexity."""
 
+    losses = Loss
     figure = "perplexity"
     followed = "perplexity"
     names = ("train_ppl2", "smooth_train_ppl2", "val_ppl2")
@@ -31,9 +35,9 @@ class CaptionTask:
         """Draws the numbers of the pairs of a batch."""
         return PairSampler(len(self.data.train_pairs), self.options.batch_size, rng)
 
-    def batch(self, pairs):
-        """What the model's loss() takes."""
-        return make_batch(self.data.features, pairs)
+    def loss(self, model, pairs, rng, ranks=ALONE):
+        """The loss of the model on a batch of pairs, or of the part of the batch that this one of the ranks has."""
+        return model.loss(make_batch(self.data.features, pairs, ranks.rank, ranks.size), rng)
 
     def trained(self, model):
         """The parameters that the solver changes."""
@@ -45,11 +49,11 @@ class CaptionTask:
     def mean(self, total, weight):
         return from_log_likelihood(total, weight)
 
-    def validate(self, model, watch):
-        """The figure on the validation split; watch(done, total) is called on the way."""
-        pairs = self.data.val_pairs
-        batch_size = self.options.eval_batch_size
-        return perplexity(model, self.data.features, pairs, batch_size, lambda done: watch(done, len(pairs))).perplexity
+    def validate(self, model, watch, ranks=ALONE):
+        """The figure on the validation split, each of the ranks doing a part; watch(done, total) is called on the way."""
+        pairs, batch_size = self.data.val_pairs, self.options.eval_batch_size
+        found = perplexity(model, self.data.features, pairs, batch_size, lambda done: watch(done, len(pairs)), ranks)
+        return found.perplexity
 
     def improves(self, value, best):
         """Whether a figure is to be saved as the best; best None: the first."""
@@ -75,6 +79,7 @@ class CaptionTask:
 class AlignmentTask:
     """Aligner: distinct images with a sentence each, chosen by retrieval."""
 
+    losses = AlignmentLoss
     figure = "recall"
     followed = "ranking_cost"
     names = ("train_cost", "smooth_train_cost", "val_recall")
@@ -93,8 +98,8 @@ class AlignmentTask:
             )
         return ImageSampler(images, self.options.batch_size, rng)
 
-    def batch(self, pairs):
-        return make_alignment_batch(self.data.features, pairs)
+    def loss(self, model, pairs, rng, ranks=ALONE):
+        return model.loss(make_alignment_batch(self.data.features, pairs, ranks.rank, ranks.size), rng, ranks)
 
     def trained(self, model):
         return model.trained()
@@ -105,8 +110,8 @@ class AlignmentTask:
     def mean(self, total, weight):
         return total / max(weight, 1)
 
-    def validate(self, model, watch):
-        return retrieve(model, self.data.features, *self.val, watch=watch).mean_recall
+    def validate(self, model, watch, ranks=ALONE):
+        return retrieve(model, self.data.features, *self.val, watch=watch, ranks=ranks).mean_recall
 
     def improves(self, value, best):
         return best is None or value > best

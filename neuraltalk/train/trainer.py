@@ -7,17 +7,24 @@ One loop for both models; what differs between them is in tasks.py.
 
 A run can be interrupted after any iteration, by a key or by a power cut, and continues to the bit: everything that the
 next iteration depends on is in `Trainer.state`, which the last checkpoint holds. Clocks decide only when to save.
+
+Several ranks (ranks.py) make the same run: each draws the same batches, takes its part of each, and has the same weights and
+solver, since all add the same sum of gradients. Rank 0 alone saves. Any number of ranks can resume.
 """
 
+import functools
 import math
 import time
+import zlib
 from typing import NamedTuple
 
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.ranks import ALONE, Interrupted
 from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train.cost_watch import CostWatch
+from neuraltalk.train.flat_sum import FlatSum
 from neuraltalk.train.interruption import interruption
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.solver import Solver
@@ -69,11 +76,12 @@ class Watcher:
 class Trainer:
     """A run. `options` is one of cli.records' records, for the kind of `model`; `best_file` is where the best model goes.
 
+    Each of several `ranks` has a Trainer of its own, made alike. The watchers of all but rank 0 should be silent.
     Call run() to train; `restore` beforehand continues an earlier run.
     """
 
-    def __init__(self, model, options, data, best_file, watcher=None):
-        self.model, self.options, self.data = model, options, data
+    def __init__(self, model, options, data, best_file, watcher=None, ranks=ALONE):
+        self.model, self.options, self.data, self.ranks = model, options, data, ranks
         self.task = TASKS[options.model](options, data)
         self.best_file, self.last_file = best_file, checkpoints.last_path(best_file)
         self.watcher = watcher or Watcher()
@@ -83,6 +91,11 @@ class Trainer:
         _, self.dropout_rng, sampler_rng = generators(options.seed)
         self.sampler = self.task.sampler(sampler_rng)
         self.schedule = Schedule.of(options, len(data.train_pairs), self.sampler.batch_size)
+        self.workers, self.total = ranks, None
+        if ranks.size > 1:
+            self.workers = ranks.first(self.sampler.batch_size)  # None: more ranks than sentences, and this one has none
+            self.total = FlatSum(ranks, self.task.losses, self.task.trained(model))
+        self.stopping = False  # a rank was interrupted, and all know
         self.average = None
         if options.average_decay > 0:
             self.average = {name: array.copy() for name, array in model.params.items()}
@@ -115,13 +128,16 @@ class Trainer:
         state = "stopped"
         with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
             try:
+                self.ranks.check_same(self._start, "weights, data or options")
                 if self.it == 0 and not self.history:
-                    checkpoints.keep_previous(self.last_file)
+                    if self.ranks.rank == 0:
+                        checkpoints.keep_previous(self.last_file)
                     self.save_last()  # from now on there is always something to resume
                 self.watcher.starting(self)
                 state = self._loop(interrupted)
                 if state == "interrupted":
                     self.save_last()
+                self.ranks.wait()  # for rank 0 to have saved
             finally:
                 self.watcher.ended(self, state)
         return state
@@ -130,19 +146,23 @@ class Trainer:
         while True:
             if self._evaluation_due() and not self._evaluate(interrupted):
                 return "interrupted"
-            if interrupted:
+            if self.stopping or (interrupted and self.total is None):
                 return "interrupted"
             if self.it >= self.schedule.all:
                 return "finished"
-            self.watcher.stepped(self, self.step())
+            self.watcher.stepped(self, self.step(interrupted))
             if time.monotonic() - self.saved > SAVE_PERIOD:
                 self.save_last()
 
-    def step(self):
-        """One iteration -> Step."""
+    def step(self, interrupted=False):
+        """One iteration -> Step. interrupted: whether this rank was, which all are told with the gradients."""
         began = time.monotonic()
         pairs = [self.data.train_pairs[k] for k in self.sampler.draw().tolist()]
-        loss = self.model.loss(self.task.batch(pairs), self.dropout_rng)
+        loss = None
+        if self.workers is not None:
+            loss = self.task.loss(self.model, pairs, self.dropout_rng, self.workers)
+        if self.total is not None:
+            loss, self.stopping = self.total(loss, interrupted)
         fault = self.cost_watch.fault(loss.total_cost)
         if fault:
             self._stop(fault)
@@ -161,6 +181,15 @@ class Trainer:
             difference = weights - self.average[name]
             difference *= weights.dtype.type(1 - decay)
             self.average[name] += difference
+
+    def _fingerprint(self):
+        """A number that tells weights apart."""
+        return functools.reduce(lambda crc, array: zlib.crc32(array, crc), self.model.params.values(), 0)
+
+    def _start(self):
+        """What all ranks have to begin with."""
+        words = sum(len(words) for _, words in self.data.train_pairs)
+        return self._fingerprint(), self.it, len(self.data.train_pairs), words, len(self.data.val_pairs), vars(self.options)
 
     def _check_weights(self):
         """Nothing that isn't finite is ever saved: the files of before stay."""
@@ -195,13 +224,14 @@ class Trainer:
 
         def watch(done, total):
             if interrupted:
-                raise _Interrupted
+                raise Interrupted
             self.watcher.evaluating(self, done, total)
 
         try:
-            value = self.task.validate(self.evaluated_model(), watch)
-        except _Interrupted:
+            value = self.task.validate(self.evaluated_model(), watch, self.ranks)
+        except Interrupted:
             return False
+        self.ranks.check_same(self._fingerprint, "weights")
         if math.isnan(value):
             self._stop(f"the validation {self.task.figure} is not a number")
         self._check_weights()
@@ -216,11 +246,13 @@ class Trainer:
         self.tally.start_anew()
         improved = self.task.improves(value, self.best)
         if improved:
-            if self.best is None:
-                checkpoints.keep_previous(self.best_file)
-            self.best = value
-            checkpoints.save_checkpoint(self.best_file, self.content(training=None))
+            first, self.best = self.best is None, value
+            if self.ranks.rank == 0:
+                if first:
+                    checkpoints.keep_previous(self.best_file)
+                checkpoints.save_checkpoint(self.best_file, self.content(training=None))
         self.save_last()
+        self.ranks.wait()
         self.watcher.evaluated(self, entry, improved)
         reason = self.task.hopeless(value)
         if reason:
@@ -259,9 +291,10 @@ class Trainer:
         }
 
     def save_last(self):
-        """Write the last checkpoint."""
+        """Write the last checkpoint, if this is rank 0."""
         self._check_weights()
-        checkpoints.save_checkpoint(self.last_file, self.content(training=self.state()))
+        if self.ranks.rank == 0:
+            checkpoints.save_checkpoint(self.last_file, self.content(training=self.state()))
         self.saved = time.monotonic()
 
     def restore(self, checkpoint):
@@ -299,10 +332,6 @@ class Trainer:
             raise UserError(
                 f"{checkpoint.path}: can't be resumed with this data set and these options: {reason}"
             ) from None
-
-
-class _Interrupted(Exception):
-    """Leaves an evaluation early."""
 
 
 def _numbers(values):
