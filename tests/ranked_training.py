@@ -14,19 +14,20 @@ from neuraltalk.train.schedule import generators
 from neuraltalk.train.trainer import Trainer, TrainingData
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], np.log([1, 0.9, 0.8, 0.7, 0.6, 0.5]))
-CAPTIONER = {"image_encoding_size": 4, "word_encoding_size": 4, "hidden_size": 4, "dtype": "float64", "regc": 1e-2, "max_epochs": 2.0}
+SIZES = {"word_encoding_size": 4, "hidden_size": 4, "dtype": "float64", "regc": 1e-2}
+LSTM = {**SIZES, "image_encoding_size": 4, "max_epochs": 0.7}
 ALIGNMENT = {
-    "model": "alignment", "embedding_size": 6, "word_encoding_size": 4, "hidden_size": 4, "dtype": "float64", "regc": 1e-2, "max_epochs": 4.0,
-    "margin": 1.0, "solver": "vanilla", "momentum": 0.9, "learning_rate": 0.01,
+    **SIZES, "model": "alignment", "embedding_size": 6, "margin": 1.0, "solver": "vanilla", "momentum": 0.9, "learning_rate": 0.01,
+    "max_epochs": 0.5,
 }
 RUNS = {
-    "lstm": {**CAPTIONER, "batch_size": 7, "eval_batch_size": 5, "average_decay": 0.9},
-    "rnn": {**CAPTIONER, "generator": "rnn", "batch_size": 8, "solver": "adam", "grad_clip": 0.01},
-    "two sentences": {**CAPTIONER, "batch_size": 2, "max_epochs": 0.5},
-    "one sentence": {**CAPTIONER, "batch_size": 1, "max_epochs": 0.5},
+    "lstm": {**LSTM, "batch_size": 7, "eval_batch_size": 5, "average_decay": 0.9, "eval_period": 0.4},
+    "rnn": {**LSTM, "generator": "rnn", "batch_size": 8, "solver": "adam", "grad_clip": 0.01},
+    "two sentences": {**LSTM, "batch_size": 2, "max_epochs": 0.1},
+    "one sentence": {**LSTM, "batch_size": 1, "max_epochs": 0.05},
     "alignment": {**ALIGNMENT, "batch_size": 5},
     "sum": {**ALIGNMENT, "batch_size": 6, "score": "sum", "length_normalisation": 1, "region_scaling": "centred"},
-    "two images": {**ALIGNMENT, "batch_size": 2, "train_word_vectors": 0, "max_epochs": 2.0},
+    "two images": {**ALIGNMENT, "batch_size": 2, "train_word_vectors": 0, "max_epochs": 0.1},
 }
 
 

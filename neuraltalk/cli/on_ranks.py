@@ -3,11 +3,9 @@
 import contextlib
 import functools
 import io
-import sys
 import traceback
 
 from neuraltalk.cli import console
-from neuraltalk.errors import UserError
 from neuraltalk.ranks import launched, world
 
 REMEMBERED = 10_000  # characters of what a silent process said last
