@@ -1,15 +1,18 @@
 """Features of regions as seen against their surroundings, and fewer of them: contrast, then principal components.
 
     r    the base extractor's features of a box                                                         (D,)
-    r'   those of its surroundings: the box `surroundings` times as wide and high, cut at the border      (D,)
-    f    ours, of root mean square 1                                                                    (d,)
+    r'   those of its surroundings: the box SURROUNDINGS times as wide and high, cut at the border      (D,)
+    f    ours; those of a box have root mean square 1                                                   (d,)
 
-        f = scale * (r - inside r' - mean) @ directions          of the whole picture: scale * (r - whole r - mean) @ directions
+        f = scale * (r - INSIDE r' - mean) @ directions          of a box in the picture
+        f = scale * gain * (r - INSIDE r - whole_mean) @ directions          of the whole picture
 
 What lies all around a box says nothing about it: sand is on every box at the beach, and fur on every piece of a dog. Without
 its surroundings a piece of a dog looks more like a dog than the whole dog does; with them, the whole one stands out most.
-The whole picture has nothing around it and shows everything: it is made stronger than a piece of bare sand, so that words
-for places go there, and weaker than the things, so that their words don't.
+
+The whole picture has nothing around it and shows everything, each time much alike. Seen from its own mean it tells what kind
+of place this is, and `gain` makes it WHOLE times as strong as a box: much weaker, and words for places settle on a box with
+some sand in it; much stronger, and words for things go to the whole picture.
 
 Twenty regions a picture with 4096 numbers each would be gigabytes, and most of the numbers tell the same; so the first
 principal components are kept, learned from regions of training pictures. They may be negative. Whole pictures as pictures
@@ -27,6 +30,9 @@ from neuraltalk.files import write_atomically
 from neuraltalk.vision.boxes import check_boxes
 from neuraltalk.vision.pictures import open_rgb
 
+SURROUNDINGS = 1.4
+INSIDE = 0.75
+WHOLE = 1.3
 DIMENSION = 512
 SURPLUS = 32  # directions more than wanted while they are sought: the last ones would be poor otherwise
 ITERATIONS = 2
@@ -35,41 +41,63 @@ ITERATIONS = 2
 class Contrast(NamedTuple):
     """How much larger the surroundings are, and how much of their features is taken off."""
 
-    surroundings: float = 1.4
-    inside: float = 0.75  # a box in the picture
-    whole: float = 0.6  # all of the picture, which is its own surroundings
+    surroundings: float = SURROUNDINGS
+    inside: float = INSIDE
 
 
 DEFAULT = Contrast()
 
 
+class Views(NamedTuple):
+    """From where contrasted features are seen, (D,) float32 each, and how large the whole picture's become."""
+
+    mean: np.ndarray
+    whole_mean: np.ndarray
+    gain: float
+
+    @classmethod
+    def learn(cls, features, whole):
+        """From contrasted features (n, D), which `whole` (n,) says to be of whole pictures or not."""
+        if whole.all() or not whole.any():
+            mean = features.mean(axis=0)
+            return cls(mean, mean, 1.0)
+        mean, whole_mean = features[~whole].mean(axis=0), features[whole].mean(axis=0)
+        of_boxes, of_wholes = (_root_mean_square(part) for part in (features[~whole] - mean, features[whole] - whole_mean))
+        return cls(mean, whole_mean, WHOLE * of_boxes / of_wholes if of_wholes else 1.0)
+
+    def centred(self, features, whole):
+        """Contrasted features (n, D) less the mean of their kind, the whole pictures' with their gain."""
+        whole = whole[:, None]
+        return (features - np.where(whole, self.whole_mean, self.mean)) * np.where(whole, np.float32(self.gain), np.float32(1))
+
+
 class ReducedRegions:
     """An extractor (see extractors.py) that gives `base`'s features of pictures, and few numbers of regions.
 
-    mean (D,), directions (D, d) with the scale inside: float32
+    views: Views; directions (D, d) float32, with the scale inside
     """
 
     name = "kmeans+components"
 
-    def __init__(self, base, mean, directions, contrast=DEFAULT):
-        self.base, self.mean, self.directions, self.contrast = base, mean, directions, contrast
+    def __init__(self, base, views, directions, contrast=DEFAULT):
+        self.base, self.views, self.directions, self.contrast = base, views, directions, contrast
         self.dimension, self.region_dimension = base.dimension, directions.shape[1]
-        settings = f"{self.name} {base.fingerprint} {directions.shape} {tuple(contrast)}"
+        settings = f"{self.name} {base.fingerprint} {directions.shape} {tuple(contrast)} {views.gain!r}"
         digest = hashlib.sha256(settings.encode())
-        for array in (mean, directions):
+        for array in (views.mean, views.whole_mean, directions):
             digest.update(np.ascontiguousarray(array, "<f4").tobytes())
         self.fingerprint = digest.hexdigest()
 
     @classmethod
-    def learn(cls, base, features, rng, dimension=DIMENSION):
-        """From `contrasted` features (n, D) of regions of training pictures; at most n or D components."""
+    def learn(cls, base, features, whole, rng, dimension=DIMENSION):
+        """From what `contrasted` gives (n, D), (n,) of regions of training pictures; at most n or D components."""
         features = np.asarray(features, np.float32)
-        mean = features.mean(axis=0)
-        centred = features - mean
+        views = Views.learn(features, whole)
+        centred = views.centred(features, whole)
         directions = _components(centred, min(dimension, *features.shape), rng)
-        found = centred @ directions
-        scale = 1 / max(float(np.sqrt(np.mean(np.square(found, dtype=np.float64)))), 1e-12)
-        return cls(base, mean, (directions * scale).astype(np.float32))
+        boxes = ~whole if not whole.all() else whole
+        scale = 1 / max(_root_mean_square(centred[boxes] @ directions), 1e-12)
+        return cls(base, views, (directions * scale).astype(np.float32))
 
     def features(self, pictures, progress=None):
         """As the base's."""
@@ -77,11 +105,11 @@ class ReducedRegions:
 
     def regions(self, picture, boxes):
         """Features (R, region_dimension) float32 of boxes (R, 4); arguments and errors are the base's."""
-        return self.reduce(contrasted(self.base, picture, boxes, self.contrast))
+        return self.reduce(*contrasted(self.base, picture, boxes, self.contrast))
 
-    def reduce(self, features):
-        """Contrasted features (R, D) -> ours (R, d)."""
-        return (features - self.mean) @ self.directions
+    def reduce(self, features, whole):
+        """What `contrasted` gives, (R, D) and (R,) -> ours (R, d)."""
+        return self.views.centred(features, whole) @ self.directions
 
     def state(self):
         """A dict of plain values and arrays: the base's, and ours."""
@@ -90,7 +118,9 @@ class ReducedRegions:
             "name": self.name,
             "fingerprint": self.fingerprint,
             "base_fingerprint": self.base.fingerprint,
-            "component_mean": self.mean,
+            "component_mean": self.views.mean,
+            "whole_mean": self.views.whole_mean,
+            "whole_gain": self.views.gain,
             "components": self.directions,
             "contrast": np.array(self.contrast),
         }
@@ -103,15 +133,17 @@ class ReducedRegions:
         base = KMeansExtractor.from_state(
             {**state, "name": KMeansExtractor.name, "fingerprint": state.get("base_fingerprint")}
         )
-        mean, directions = (np.asarray(state.get(key)) for key in ("component_mean", "components"))
-        fits = mean.shape == (base.region_dimension,) and directions.ndim == 2 and len(directions) == len(mean)
-        if not fits or {mean.dtype.kind, directions.dtype.kind} != {"f"}:
-            raise UserError("region extractor: its components don't fit its features; draw the regions again")
-        contrast = np.asarray(state.get("contrast"))
-        if contrast.shape != (len(DEFAULT),) or contrast.dtype.kind != "f":
-            raise UserError("region extractor: its contrast is not three numbers; draw the regions again")
-        directions = np.ascontiguousarray(directions, np.float32)
-        extractor = cls(base, mean.astype(np.float32), directions, Contrast(*contrast.tolist()))
+        mean, whole_mean, directions = (np.asarray(state.get(key)) for key in ("component_mean", "whole_mean", "components"))
+        gain, contrast = (np.asarray(state.get(key)) for key in ("whole_gain", "contrast"))
+        fits = mean.shape == whole_mean.shape == (base.region_dimension,) and directions.ndim == 2 and len(directions) == len(mean)
+        fits = fits and gain.shape == () and contrast.shape == (len(DEFAULT),)
+        if not fits or {array.dtype.kind for array in (mean, whole_mean, directions, gain, contrast)} != {"f"}:
+            raise UserError(
+                "region extractor: its components don't fit its features, or another version made it; draw the regions "
+                "again and train anew"
+            )
+        views = Views(mean.astype(np.float32), whole_mean.astype(np.float32), float(gain))
+        extractor = cls(base, views, np.ascontiguousarray(directions, np.float32), Contrast(*contrast.tolist()))
         if str(state.get("fingerprint")) != extractor.fingerprint:
             raise UserError(
                 "region extractor: its numbers don't match its fingerprint, so they were altered or damaged; draw the "
@@ -126,14 +158,20 @@ class ReducedRegions:
 
 
 def contrasted(base, picture, boxes, contrast=DEFAULT):
-    """Features less those of the surroundings, (R, D) float32, of boxes (R, 4); arguments and errors are base.regions()'."""
+    """Features less those of the surroundings, (R, D) float32, of boxes (R, 4), and which boxes are the whole picture (R,).
+
+    Arguments and errors are base.regions()'.
+    """
     image = open_rgb(picture)
     boxes = check_boxes(boxes, image.size)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, contrast.surroundings / 2 * (boxes[:, 2:] - boxes[:, :2])
     around = check_boxes(np.concatenate([middle - half, middle + half], axis=1), image.size)  # (R, 4), cut at the border
     features, of_surroundings = np.split(base.regions(image, np.concatenate([boxes, around])), 2)
-    off = np.where((around == boxes).all(axis=1), contrast.whole, contrast.inside).astype(np.float32)
-    return features - off[:, None] * of_surroundings
+    return features - np.float32(contrast.inside) * of_surroundings, (around == boxes).all(axis=1)
+
+
+def _root_mean_square(x):
+    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
 
 
 def _components(x, count, rng):

@@ -69,8 +69,9 @@ def write_regions(folder, seed=0, progress=None, dimension=DIMENSION):
     seen = []
     for block in spread(functools.partial(_contrasted, base_file), jobs(sample)):
         seen.append(block)
-        progress(sum(map(len, seen)) // R, steps)
-    extractor = ReducedRegions.learn(base, np.concatenate(seen), np.random.default_rng((seed, REGIONS)), dimension)
+        progress(sum(len(whole) for _, whole in seen) // R, steps)
+    features, whole = map(np.concatenate, zip(*seen))
+    extractor = ReducedRegions.learn(base, features, whole, np.random.default_rng((seed, REGIONS)), dimension)
 
     feats = np.empty((len(scenes) * R, extractor.region_dimension), np.float16)  # a region's numbers lie together
     boxes = np.concatenate([_boxes_of(scene, seed) for scene in scenes])
@@ -98,8 +99,9 @@ def _telling_where(folder):
 
 
 def _contrasted(base_file, block):
-    """What components are learned from: features of the boxes in some pictures, a list of (path, boxes (R, 4))."""
-    return np.concatenate([contrasted(extractor_in(base_file), *one) for one in block])
+    """What components are learned from: what `contrasted` gives of the boxes in some pictures, a list of (path, boxes (R, 4))."""
+    features, whole = zip(*(contrasted(extractor_in(base_file), *one) for one in block))
+    return np.concatenate(features), np.concatenate(whole)
 
 
 def _reduced(extractor_file, block):
