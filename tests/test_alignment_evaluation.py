@@ -163,14 +163,12 @@ def test_search_by_picture(place, capsys):
 
 
 def test_search_by_a_picture_from_elsewhere(place, capsys):
-    from test_reduced_regions import make
+    from test_reduced_regions import learn, make
 
-    from neuraltalk.vision.reduced import ReducedRegions
-
-    base, picture, _, features = make()
+    base, picture, _, features, whole = make()
     picture.save(place / "new.png")
     assert "has no picture 'new.png'" in refused(capsys, search, "--picture", "new.png")
-    reduced = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=6)
+    reduced = learn(base, features, whole, dimension=6)
     model = make_aligner(place / "cv" / "own.p", extractor=reduced.state())
     code, out, _ = run(capsys, search, model, "--picture", "new.png", "-n", 3)
     assert code == 0 and len(out.splitlines()) == 3 and "(its own)" not in out

@@ -80,14 +80,13 @@ def test_whole_image_beside():
 
 
 def test_boxes_measured_by_the_checkpoint_of_the_embedded_pictures(tmp_path, monkeypatch, capsys):
-    from test_reduced_regions import make
+    from test_reduced_regions import learn, make
 
     from neuraltalk.cli.predict_regions import propose
     from neuraltalk.errors import UserError
-    from neuraltalk.vision.reduced import ReducedRegions
 
-    base, picture, boxes, features = make()
-    reduced = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5)
+    base, picture, boxes, features, whole = make()
+    reduced = learn(base, features, whole)
 
     class Model:
         path, extractor, image_dimension = "model.p", reduced.state(), 10
@@ -125,17 +124,16 @@ def test_pictures_of_which_none_can_be_read(tmp_path, capsys):
 
 
 def test_a_captioner_of_regions_does_not_see_whole_pictures():
-    from test_reduced_regions import make
+    from test_reduced_regions import learn, make
 
     from neuraltalk.cli.captioning import own_extractor
     from neuraltalk.errors import UserError
-    from neuraltalk.vision.reduced import ReducedRegions
 
-    base, _, _, features = make()
+    base, _, _, features, whole = make()
 
     class Model:
         path, image_dimension = "model.p", 5
-        extractor = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5).state()
+        extractor = learn(base, features, whole).state()
 
     with pytest.raises(UserError, match="model.p describes regions"):
         own_extractor(Model)
@@ -143,15 +141,14 @@ def test_a_captioner_of_regions_does_not_see_whole_pictures():
 
 def test_a_region_file_of_another_kind_is_refused(tmp_path):
     """As many numbers of another network would give fluent sentences about nothing."""
-    from test_reduced_regions import make
+    from test_reduced_regions import learn, make
 
     from neuraltalk.cli.predict_regions import propose
     from neuraltalk.errors import UserError
-    from neuraltalk.vision.reduced import ReducedRegions
 
-    base, _, boxes, features = make()
-    own = ReducedRegions.learn(base, features, np.random.default_rng(1), dimension=5)
-    other = ReducedRegions.learn(base, 2 * features[1:], np.random.default_rng(1), dimension=5)
+    base, _, boxes, features, whole = make()
+    own = learn(base, features, whole)
+    other = learn(base, 2 * features[1:], whole[1:])
 
     class Model:
         path, extractor, image_dimension = "model.p", own.state(), 5
