@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from neuraltalk import parallel
 from neuraltalk.decode import beam_search as module
 from neuraltalk.decode import kernels
 from neuraltalk.decode.beam_search import END, beam_search, beam_search_loop
@@ -26,8 +27,8 @@ class Markov:
     def begin(self, features):
         return (features[:, 0].astype(int), np.ones((len(features), 2)))  # the image's number; 1 + drift * step
 
-    def advance(self, state, words):
-        image, memory = state
+    def advance(self, state, parent, words):
+        image, memory = (array[parent] for array in state)
         assert len(image) == len(memory) == len(words)
         self.rows_advanced += len(words)
         return self.tables[image, words] * memory[:, :1], (image, memory + self.drift)
@@ -146,11 +147,25 @@ def test_max_length():
 def test_blocks_do_not_change_the_captions(monkeypatch):
     captioner = Markov(random_tables(np.random.default_rng(8), 30, 9))
     whole = beam_search(captioner, images(30), beam_size=3, nbest=2)
-    monkeypatch.setattr(module, "SCORES_IN_MEMORY", 9 * 3 * 7)  # seven images a block
-    done = []
-    same(beam_search(captioner, images(30), beam_size=3, nbest=2, progress=done.append), whole, tolerance=0)
-    assert done == [1, 8, 15, 22, 29, 30]
+    monkeypatch.setattr(module, "SCORES_AT_ONCE", 9 * 3 * 7)  # seven images a block
+    monkeypatch.setattr(module, "BLOCKS_AT_ONCE", 1)
+    for threads, expected in ((1, [1, 8, 15, 22, 29, 30]), (2, [1, 15, 29, 30]), (3, [1, 22, 30])):
+        for part_of in (module, parallel):
+            monkeypatch.setattr(part_of, "blas_threads", lambda threads=threads: threads)
+        done = []
+        same(beam_search(captioner, images(30), beam_size=3, nbest=2, progress=done.append), whole, tolerance=0)
+        assert done == expected
     assert beam_search(captioner, images(0), beam_size=3) == []
+
+
+def test_a_fault_in_a_thread_is_told(monkeypatch):
+    tables = random_tables(np.random.default_rng(8), 30, 9)
+    tables[20] = np.nan
+    monkeypatch.setattr(module, "SCORES_AT_ONCE", 9 * 3 * 7)
+    for part_of in (module, parallel):
+        monkeypatch.setattr(part_of, "blas_threads", lambda: 2)
+    with pytest.raises(ValueError, match="not numbers"):
+        beam_search(Markov(tables), images(30), beam_size=3)
 
 
 def test_beams_that_cannot_win_are_not_extended():

@@ -40,7 +40,7 @@ def test_memorises_a_tiny_set(generator):
     state, words = captioner.begin(batch.features), np.zeros(5, dtype=int)
     said = [[] for _ in range(5)]
     for _ in range(6):              # greedy, without a beam search
-        scores, state = captioner.advance(state, words)
+        scores, state = captioner.advance(state, np.arange(5), words)
         words = scores.argmax(axis=1)
         for k in range(5):
             said[k].append(int(words[k]))
@@ -56,9 +56,25 @@ def test_step_by_step_equals_the_batch(options):
     whole, (inputs, _, sizes, _) = captioner.scores(batch), batch.sentences
     state, start = captioner.begin(batch.features), 0
     for n in sizes:
-        scores, state = captioner.advance(tuple(array[:n] for array in state), inputs[start:start + n])
+        scores, state = captioner.advance(state, np.arange(n), inputs[start:start + n])
         np.testing.assert_allclose(scores, whole[start:start + n], rtol=1e-6, atol=1e-9)
         start += n
+
+
+@pytest.mark.parametrize("options", [small(), small("rnn")])
+def test_rows_of_one_parent_go_on_from_it(options):
+    """Beams divide: what a row gives depends on its parent and its word, not on who shares them."""
+    rng = np.random.default_rng(5)
+    batch, _ = some_batch(rng)
+    captioner = Captioner.initialise(options, 20, np.zeros(9), rng, dtype=np.float64)
+    _, state = captioner.advance(captioner.begin(batch.features), np.arange(5), np.zeros(5, int))
+    parent, words = np.array([3, 1, 1, 3, 1]), np.array([2, 2, 5, 2, 0])
+    scores, after = captioner.advance(state, parent, words)
+    for r in range(5):
+        alone, state_alone = captioner.advance(tuple(array[parent[[r]]] for array in state), np.zeros(1, int), words[[r]])
+        np.testing.assert_allclose(scores[[r]], alone, rtol=1e-12, atol=1e-12)
+        for ours, theirs in zip(after, state_alone):
+            np.testing.assert_allclose(ours[[r]], theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_float32_stays_float32_and_near_float64():

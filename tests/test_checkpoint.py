@@ -117,7 +117,7 @@ def test_checkpoint_of_the_original():
     assert loaded.vocabulary.decode([2, 4, 0]) == ["dog", "café"]
     assert {array.dtype for array in loaded.model.values()} == {np.dtype(np.float64)}  # float32 and float64 were mixed
     captioner = loaded.captioner()
-    scores, _ = captioner.advance(captioner.begin(np.ones((2, 5), np.float32)), np.zeros(2, np.int64))
+    scores, _ = captioner.advance(captioner.begin(np.ones((2, 5), np.float32)), np.arange(2), np.zeros(2, np.int64))
     assert scores.shape == (2, 6)
 
 

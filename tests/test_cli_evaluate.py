@@ -87,7 +87,7 @@ def test_perplexity_is_the_slow_sum(place, capsys):
         for sentence in image.sentences:
             state, last = captioner.begin(features[image.imgid : image.imgid + 1]), 0
             for word in [*checkpoint.vocabulary.encode(sentence.tokens), 0]:
-                scores, state = captioner.advance(state, np.array([last]))
+                scores, state = captioner.advance(state, np.zeros(1, int), np.array([last]))
                 bits -= np.log2(np.exp(scores[0, word]) / np.exp(scores[0]).sum())
                 count, last = count + 1, word
     assert result_of_results(place)["gtppl"] == pytest.approx(2 ** (bits / count), rel=1e-5)

@@ -14,7 +14,7 @@ from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward
 from neuraltalk.layers.brnn import brnn_backward, brnn_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
-from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step
+from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step, recurrent_weights
 from neuraltalk.layers.rectified_affine import rectified_affine_backward, rectified_affine_forward
 from neuraltalk.layers.relu import relu_backward, relu_forward
 from neuraltalk.layers.rnn import rnn_backward, rnn_forward, rnn_step
@@ -203,7 +203,7 @@ def test_lstm_by_hand():
     """One unit, one step: i = s(1), f = s(2), o = s(-1), g = tanh(0.5), from x = 1, h = 0, c = 2."""
     W = np.zeros((3, 4))
     W[1] = [1, 2, -1, 0.5]
-    h, c = lstm_step(np.ones((1, 1)) @ input_weights(W), np.zeros((1, 1)), np.full((1, 1), 2.0), W)
+    h, c = lstm_step(np.ones((1, 1)) @ input_weights(W), np.zeros((1, 4)), np.full((1, 1), 2.0), W)
     assert c[0, 0] == pytest.approx(0.8807970779778823 * 2 + 0.7310585786300049 * 0.46211715726000973, rel=1e-12)
     assert h[0, 0] == pytest.approx(0.2689414213699951 * c[0, 0], rel=1e-12)
 
@@ -228,13 +228,13 @@ def test_step_by_step_equals_the_whole_sequence(tanh_c):
     a, forward, _ = lstm(tanh_c)(rng, np.float64)
     whole, h, c, start = forward()[0], a["h0"], a["c0"], 0
     for n in SIZES:
-        h, c = lstm_step(a["x"][start:start + n] @ input_weights(a["W"]), h[:n], c[:n], a["W"], tanh_c)
+        h, c = lstm_step(a["x"][start:start + n] @ input_weights(a["W"]), h[:n] @ recurrent_weights(a["W"]), c[:n], a["W"], tanh_c)
         np.testing.assert_allclose(whole[start:start + n], h, rtol=1e-12)
         start += n
     b, forward, _ = rnn(rng, np.float64)
     whole, h, start = forward()[0], b["h0"], 0
     for n in SIZES:
-        h = rnn_step(b["a"][start:start + n], h[:n], b["Whh"], b["bhh"])
+        h = rnn_step(b["a"][start:start + n], h[:n] @ b["Whh"], b["bhh"])
         np.testing.assert_allclose(whole[start:start + n], h, rtol=1e-12)
         start += n
 

@@ -13,13 +13,16 @@ beams that have already produced END, which stay in the race as they are) keeps 
 image is over when all its beams have ended or have `max_length` words. One beam is greedy decoding.
 
 `beam_search_loop` says that beam by beam and is the definition; `beam_search` gives the same captions for all images
-together, each step one matrix product over all live beams. Order among equals, in both: the better beam of the step before
-comes first, then the lower word index.
+together: in blocks of images, each step of a block one matrix product over all its live beams, and a thread for each block
+as far as there are threads. The blocks don't depend on their number, so neither do the captions. Order among equals, in both:
+the better beam of the step before comes first, then the lower word index.
 
 Any object with these two methods can be searched:
 
-    begin(features (K, D)) -> state          the image is in, START is not
-    advance(state, words (R,)) -> scores (R, V) unnormalised, state
+    begin(features (K, D)) -> state                                     the image is in, START is not
+    advance(state, parent (R,), words (R,)) -> scores (R, V), state     row r reads words[r] after the state of row parent[r]
+
+The scores are not normalised. Several rows may have one parent: that is how a beam divides.
 
 Differs from the original: it added 1e-20 to every probability before the logarithm; here a word of probability 0 is never
 chosen. (The published vectors agree to 1e-9 either way.)
@@ -31,9 +34,11 @@ import numpy as np
 
 from neuraltalk.layers.softmax import log_softmax
 from neuraltalk.layers.twins import twin
+from neuraltalk.parallel import blas_threads, in_threads
 
 START = END = 0
-SCORES_IN_MEMORY = 8_000_000  # of one step's scores (R, V), all beams of a block live: 32 MB in single precision
+SCORES_AT_ONCE = 1_000_000  # one step's scores (R, V) of a block, all beams live: 4 MB in single precision, which a cache holds
+BLOCKS_AT_ONCE = 4  # of each thread, between two calls of `progress`
 
 
 class Caption(NamedTuple):
@@ -56,24 +61,35 @@ def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length
     nbest                 captions returned for each image, at most beam_size; fewer when there aren't that many
     length_normalization  alpha: beams are ranked by score / words ** alpha. 0 is the original's plain sum; 1, the mean,
                           favours longer captions. `Caption.log_probability` is the plain sum in any case.
-    progress              called with the number of images done, after each block
+    progress              called with the number of images done, now and then
 
     Returns a list (images) of lists of `Caption`. Raises ValueError for sizes that make no sense and for scores that are nan.
     """
     _check(beam_size, max_length, nbest, length_normalization)
     images = len(features)
-    captions = []
-    block = 1
+    captions, at_once, block = [], 1, 1
     while len(captions) < images:
-        done = len(captions)
-        found, V = _search_block(
-            captioner, features[done : done + block], beam_size, max_length, nbest, length_normalization
-        )
-        captions += found
-        block = max(1, SCORES_IN_MEMORY // (V * beam_size))  # V is known once the first image is done
+        starts = range(len(captions), min(images, len(captions) + at_once * block), block)
+        blocks = [features[start : start + block] for start in starts]
+        found = _search_blocks(captioner, blocks, beam_size, max_length, nbest, length_normalization)
+        captions += [caption for own, _ in found for caption in own]
+        V = found[0][1]  # known once the first image is done
+        at_once, block = BLOCKS_AT_ONCE * blas_threads(), max(1, SCORES_AT_ONCE // (V * beam_size))
         if progress:
             progress(len(captions))
     return captions
+
+
+def _search_blocks(captioner, blocks, *how):
+    """What _search_block gives for each of some blocks, side by side in threads."""
+    found = [None] * len(blocks)
+
+    def search(start, stop):
+        for k in range(start, stop):
+            found[k] = _search_block(captioner, blocks[k], *how)
+
+    in_threads(search, len(blocks))
+    return found
 
 
 def _search_block(captioner, features, B, max_length, nbest, alpha):
@@ -87,10 +103,11 @@ def _search_block(captioner, features, B, max_length, nbest, alpha):
 
     image, beam = np.arange(K), np.zeros(K, dtype=np.int64)  # (R,) where the live beams are
     words = np.full(K, START)  # (R,) their last words
+    before = np.arange(K)  # (R,) the row in `state` of what came before these words
     state = captioner.begin(features)
     V = 0
     for _ in range(max_length):
-        scores, state = captioner.advance(state, words)  # (R, V)
+        scores, state = captioner.advance(state, before, words)  # (R, V)
         V = scores.shape[1]
         W = min(B, V)
         log_probability, word = np.empty((len(words), W), dtype=scores.dtype), np.empty((len(words), W), dtype=np.int64)
@@ -127,8 +144,7 @@ def _search_block(captioner, features, B, max_length, nbest, alpha):
             break
         image = searched[row]
         words = chosen[row, beam]
-        rows = place_of[image, parent[row, beam]]
-        state = tuple(array[rows] for array in state)
+        before = place_of[image, parent[row, beam]]
     return _read_back(steps, score, length, nbest, alpha), V
 
 
@@ -172,7 +188,7 @@ def beam_search_loop(captioner, features, beam_size=1, max_length=20, nbest=1, l
                     candidates.append((score, words, state))
                     continue
                 last = words[-1] if words else START
-                scores, new_state = captioner.advance(state, np.array([last]))  # (1, V)
+                scores, new_state = captioner.advance(state, np.zeros(1, np.intp), np.array([last]))  # (1, V)
                 log_probability = log_softmax(scores[0])  # (V,)
                 for word in np.argsort(-log_probability, kind="stable")[:beam_size]:
                     if log_probability[word] > -np.inf:

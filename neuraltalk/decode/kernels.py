@@ -17,7 +17,7 @@ _C2, _C3, _C4, _C5, _C6, _C7 = (_single(1 / math.factorial(k)) for k in range(2,
 _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 
-@numba.njit(fastmath=_FAST, cache=True)
+@numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _sum_of_exp_single(row, largest):
     """sum(exp(row - largest)) in single precision, by a polynomial that vectorises (the C library's exp doesn't).
 
@@ -34,7 +34,7 @@ def _sum_of_exp_single(row, largest):
     return total
 
 
-@numba.njit(fastmath=_FAST, cache=True)
+@numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _sum_of_exp_double(row, largest):
     """sum(exp(row - largest)) in double precision."""
     total = 0.0
@@ -43,7 +43,7 @@ def _sum_of_exp_double(row, largest):
     return total
 
 
-@numba.njit(fastmath=_FAST, cache=True)
+@numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _block_maximum(row, start, stop):
     """The largest of row[start:stop]."""
     largest = row[start]
@@ -52,7 +52,7 @@ def _block_maximum(row, start, stop):
     return largest
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def top_words(scores, log_probability, word):
     """Twin of `beam_search.top_words`, 40 times as fast at V = 2538, B = 7.
 

@@ -13,7 +13,7 @@ from numba.extending import overload
 
 # Two things let loops vectorise: sums may be reordered and multiply-adds fused (NaN and infinity keep their meaning), and a
 # division by zero gives infinity, as in NumPy, where Python would branch to an exception.
-JIT = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 
 
 def exponential(x):

@@ -29,14 +29,14 @@ class LSTMCache(NamedTuple):
     h: np.ndarray
 
 
-def lstm_step(gates, h_previous, c_previous, W, tanh_c=False):
-    """One step for N sentences, as decoding takes it: states (N, H); returns h, c (N, H).
+def lstm_step(gates, recurrent, c_previous, W, tanh_c=False):
+    """One step for N sentences, as decoding takes it: c_previous (N, H); returns h, c (N, H).
 
-    gates (N, 4H) is x Wx with x (N, E), and is overwritten: decoding has few distinct words, and makes that product for each
-    of them once.
+    gates (N, 4H) is x Wx with x (N, E), and is overwritten; recurrent (N, 4H) is h_{t-1} Wh. Decoding makes either product
+    once for each distinct word and for each distinct state.
     """
-    c, h = np.empty_like(c_previous), np.empty_like(h_previous)
-    lstm_gates_forward(gates, h_previous @ recurrent_weights(W), W[0], c_previous, tanh_c, c, h)
+    c, h = np.empty_like(c_previous), np.empty_like(c_previous)
+    lstm_gates_forward(gates, recurrent, W[0], c_previous, tanh_c, c, h)
     return h, c
 
 

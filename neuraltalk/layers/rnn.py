@@ -20,9 +20,9 @@ class RNNCache(NamedTuple):
     h: np.ndarray
 
 
-def rnn_step(a, h_previous, Whh, bhh):
-    """One step for N sentences: a, h_previous (N, H), Whh (H, H), bhh (1, H); returns h (N, H)."""
-    h = h_previous @ Whh                                    # (N, H)
+def rnn_step(a, recurrent, bhh):
+    """One step for N sentences: a (N, H), recurrent = h_{t-1} Whh (N, H), which becomes h (N, H) in place, and bhh (1, H)."""
+    h = recurrent
     h += a
     h += bhh
     kinks.note(h)
@@ -37,7 +37,7 @@ def rnn_forward(a, sizes, Whh, bhh, h0=None):
     h_previous, start = h0, 0
     for n in sizes:
         rows = slice(start, start + n)
-        h[rows] = rnn_step(a[rows], h_previous[:n], Whh, bhh)
+        h[rows] = rnn_step(a[rows], h_previous[:n] @ Whh, bhh)
         h_previous, start = h[rows], start + n
     return h, RNNCache(sizes, Whh, h0, h)
 

@@ -153,11 +153,14 @@ class Captioner:
         v, _ = self._encode_images(features.astype(self.params["We"].dtype, copy=False))
         return self.generator.begin(v, self.params, self.options)
 
-    def advance(self, state, words):
-        """Read one word each, words (B,): returns the scores (B, V) of the word after it, and the new state."""
-        distinct, which = np.unique(words, return_inverse=True)     # beams share words: each goes through the encoder once
+    def advance(self, state, parent, words):
+        """Row r reads words[r] after the state of row parent[r]: the scores (R, V) of the word after it, and the new state."""
+        # Beams share words and beginnings. Each distinct word goes through the encoder once, each distinct state through the recurrence.
+        distinct, word = np.unique(words, return_inverse=True)
+        used, parent = np.unique(parent, return_inverse=True)
         x, _ = embedding_forward(distinct, self.params["Ws"])
-        h, state = self.generator.advance(x, which, state, self.params, self.options)
+        state = tuple(array[used] for array in state)
+        h, state = self.generator.advance(x, word, state, parent, self.params, self.options)
         scores, _ = affine_forward(h, self.params["Wd"], self.params["bd"])
         return scores, state
 

@@ -9,7 +9,7 @@ Parameters: `WLSTM` ((1 + E + H) x 4H), see layers/lstm.py.
 import numpy as np
 
 from neuraltalk.errors import UserError
-from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step
+from neuraltalk.layers.lstm import input_weights, lstm_backward, lstm_forward, lstm_step, recurrent_weights
 
 REGULARISED = ("WLSTM",)
 DECODER_SCALE = 1.0                 # of the initial range of Wd
@@ -48,16 +48,19 @@ def hidden_backward(dh, cache):
 def begin(v, params, options):
     """The states (h, c), each (N, H), after the image."""
     W = params["WLSTM"]
+    gates = v @ input_weights(W)                            # (N, 4H)
     zeros = np.zeros((len(v), options.hidden_size), dtype=v.dtype)
-    return lstm_step(v @ input_weights(W), zeros, zeros, W, bool(options.tanhC_version))
+    return lstm_step(gates, np.zeros_like(gates), zeros, W, bool(options.tanhC_version))
 
 
-def advance(x, which, state, params, options):
-    """One word further: the vectors x (U, E) of distinct words, which of them each row reads (N,), and the state.
+def advance(x, word, state, parent, params, options):
+    """One word further. Row n reads the vector x[word[n]] after the state of row parent[n]; word, parent (N,).
 
-    Returns h (N, H) and the new state.
+    x (U, E) holds the vectors of distinct words, state arrays of P rows. Returns h (N, H) and the new state.
     """
     W = params["WLSTM"]
-    gates = (x @ input_weights(W))[which]                   # (N, 4H)
-    state = lstm_step(gates, *state, W, bool(options.tanhC_version))
+    h, c = state
+    gates = (x @ input_weights(W))[word]                    # (N, 4H)
+    recurrent = (h @ recurrent_weights(W))[parent]          # (N, 4H)
+    state = lstm_step(gates, recurrent, c[parent], W, bool(options.tanhC_version))
     return state[0], state

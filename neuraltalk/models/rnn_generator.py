@@ -78,14 +78,14 @@ def begin(v, params, options):
     return np.zeros_like(v), v
 
 
-def advance(x, which, state, params, options):
-    """One word further: the vectors x (U, E) of distinct words, which of them each row reads (N,), and the state.
+def advance(x, word, state, parent, params, options):
+    """One word further. Row n reads the vector x[word[n]] after the state of row parent[n]; word, parent (N,).
 
-    Returns h (N, H) and the new state.
+    x (U, E) holds the vectors of distinct words, state arrays of P rows. Returns h (N, H) and the new state.
     """
-    h, v = state
+    h, v = state[0], state[1][parent]                       # (P, H), (N, H)
     e, _ = affine_forward(x, params["Wxh"], params["bxh"])  # (U, H)
     if options.rnn_relu_encoders:
         e, _ = relu_forward(e)
-    h = rnn_step(e[which] + v, h, params["Whh"], params["bhh"])
+    h = rnn_step(e[word] + v, (h @ params["Whh"])[parent], params["bhh"])
     return h, (h, np.zeros_like(v) if options.rnn_feed_once else v)
