@@ -24,7 +24,7 @@ def spread(function, jobs):
     import multiprocessing
 
     spawn = multiprocessing.get_context("spawn")            # fork is unsafe beside the threads of BLAS
-    with one_blas_thread(), concurrent.futures.ProcessPoolExecutor(cores, mp_context=spawn) as pool:
+    with one_blas_thread(), concurrent.futures.ProcessPoolExecutor(cores, spawn, _live_with_parent) as pool:
         try:
             yield from pool.map(function, jobs, chunksize=8)
         finally:

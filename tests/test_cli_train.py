@@ -430,7 +430,7 @@ def test_exit_codes(capsys):
     assert run(SystemExit("text")) == 2
     capsys.readouterr()
     assert run(OSError(28, "No space left on device", "cv/a.p")) == 2
-    assert capsys.readouterr().err == "error: cv/a.p: No space left on device\n"
+    assert capsys.readouterr().err == "error: cv/a.p: No space left on device; make room and give the same command again\n"
     with pytest.raises(FileNotFoundError):
         run(FileNotFoundError(2, "No such file or directory"))
     with pytest.raises(ZeroDivisionError):

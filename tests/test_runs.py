@@ -78,6 +78,15 @@ def test_a_resumed_run_continues_its_history(tmp_path, what):
     assert file.content["history"] == (before[:3] if what == "same run" else known)
 
 
+def test_evaluations_that_a_kill_kept_out_of_the_file_are_added(tmp_path):
+    known = [{"iter": [it, 100], "epoch": [it / 20, 5], "val_ppl2": 50.5 - it, "evaluated": True} for it in (10, 20, 30)]
+    before = [entry(1), entry(10, 40.5, evaluated=True), entry(15, 40.5), entry(25, 40.5)]
+    file = StatusFile(tmp_path, "x", {}, NAMES)
+    file.path.write_text(json.dumps({"params": {}, "history": before}), encoding="utf-8")
+    file.resume(30, known)
+    assert file.content["history"] == [*before[:3], known[1], before[3], known[2]]
+
+
 def test_time_carries_its_zone(tmp_path):
     file = StatusFile(tmp_path, "x", {}, NAMES)
     file.add(1, 2, 0.5, 1, None, None, float("nan"), None)

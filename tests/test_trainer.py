@@ -207,6 +207,33 @@ def test_killed_and_resumed_to_the_bit(tmp_path, monkeypatch, moment, after):
         assert (tmp_path / "straight" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.parametrize("written", [False, True])
+def test_killed_between_the_last_and_the_first_best_checkpoint(tmp_path, monkeypatch, written):
+    """Who resumes writes the best one; and the file of an older run is kept, not replaced by our own."""
+    make_trainer(tmp_path, max_epochs=1.0, seed=7).run()
+    before = load_bytes(tmp_path / "run.p")
+    make_trainer(tmp_path / "straight").run()
+    write = Trainer._save_best
+
+    def dying_write(trainer, first):
+        if written:
+            write(trainer, first)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_best", dying_write)
+        with pytest.raises(Killed):
+            make_trainer(tmp_path).run()
+    for max_epochs in (1.0, 3.0):
+        resumed = make_trainer(tmp_path, max_epochs=max_epochs)
+        resumed.restore(load_checkpoint(tmp_path / "run.last.p"))
+        resumed.run()
+        assert load_bytes(tmp_path / "run.previous.p") == before
+        assert load_checkpoint(tmp_path / "run.p").history
+    for name in ("run.p", "run.last.p"):
+        assert load_bytes(tmp_path / name) == load_bytes(tmp_path / "straight" / name)
+
+
 def test_same_seed_same_bytes_other_seed_other_weights(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         make_trainer(tmp_path / name, seed=seed, max_epochs=1.0).run()

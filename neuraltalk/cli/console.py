@@ -36,6 +36,7 @@ _FAULTS_OF_THE_PLACE = {
     errno.ENAMETOOLONG,
     getattr(errno, "EDQUOT", errno.ENOSPC),
 }
+_REMEDIES = {errno.ENOSPC: "; make room and give the same command again"}
 
 
 def command(main):
@@ -70,11 +71,21 @@ def command(main):
                 return ending.code or 0
             return _fail(str(ending.code))
         except OSError as fault:
-            if fault.errno not in _FAULTS_OF_THE_PLACE:
+            if not is_fault_of_the_place(fault):
                 raise
-            return _fail(f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror)
+            return _fail(told(fault) + _REMEDIES.get(fault.errno, ""))
 
     return wrapped
+
+
+def is_fault_of_the_place(fault):
+    """Whether an OSError is the world's doing: a full disk, a folder that can't be written, a name that is a folder's."""
+    return fault.errno in _FAULTS_OF_THE_PLACE
+
+
+def told(fault):
+    """Such an error for people: which file, and what is the matter."""
+    return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
 
 
 def _fail(text):

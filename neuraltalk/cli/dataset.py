@@ -5,6 +5,7 @@ import re
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
+from neuraltalk.files import lock_inside, locked
 
 DESCRIPTION = """\
 Makes a dataset folder from pictures and captions, ready to train on:
@@ -108,7 +109,11 @@ def main(argv=None):
         parser.error("--without-pictures can't be combined with --pictures, --copy or --extract")
     if options.seed < 0:
         parser.error("--seed should be 0 or more")
-    make(folder, options)
+    from neuraltalk.data.assemble import check_folder
+
+    check_folder(folder)
+    with locked(lock_inside(folder), folder, "wait until it has ended, or make another FOLDER"):
+        make(folder, options)
     return 0
 
 
@@ -144,6 +149,7 @@ def make(folder, options):
             copy=options.copy,
             force=options.force,
             open_all=options.extract,
+            outdated=("features.npy", "extractor.npz") if options.extract else (),
             progress=show,
         )
     for line in skipped + report.skipped:
@@ -249,8 +255,6 @@ def _extract(folder, seed):
     from neuraltalk.cli import extract, extraction
     from neuraltalk.data import dataset
 
-    for name in ("features.npy", "extractor.npz"):  # old ones don't belong to the new images, should this be interrupted
-        (folder / name).unlink(missing_ok=True)
     found = dataset.load_dataset(folder)
     extractor = extract.kmeans_extractor(found, seed)
     pictures = [extraction.Picture(extract.name_of(image), found.picture_path(image)) for image in found.images]

@@ -166,10 +166,10 @@ def open_dataset(name, checkpoint):
     name = name or checkpoint.params.get("dataset")
     if not name:
         raise UserError(f"{checkpoint.path} doesn't tell what it was trained on; name a data set with -d")
-    if name == "scenes" and not (captioning.DATA / "scenes" / "dataset.json").exists():
-        from neuraltalk.cli.train import draw_scenes
+    if name == "scenes":
+        from neuraltalk.cli.train import draw_absent_scenes
 
-        draw_scenes(captioning.DATA / "scenes")
+        draw_absent_scenes(captioning.DATA / "scenes")
     return load_dataset(find_dataset(name, captioning.DATA))
 
 

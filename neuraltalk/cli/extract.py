@@ -6,6 +6,7 @@ import pathlib
 from neuraltalk.cli import captioning, console
 from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
 from neuraltalk.errors import UserError
+from neuraltalk.files import lock_inside, locked
 from neuraltalk.vision.extractors import PRETRAINED
 
 DESCRIPTION = """\
@@ -106,20 +107,20 @@ def main(argv=None):
     extractor = find_extractor(options, dataset)
     if regions is not None:
         check_classifier(regions, extractor)
-    check_free(output, file_names(extractor, whole, regions), whole, regions, options.force)
-
-    faults = extract(
-        pictures,
-        output,
-        extractor,
-        whole=whole,
-        regions=regions,
-        boxes=boxes,
-        weights_file=options.weights,
-        jobs=jobs(options.jobs, len(pictures), extractor),
-        restart=options.restart,
-        keep_rows=dataset is not None,
-    )
+    with locked(lock_inside(output), output, "wait until it has ended, or write elsewhere with -o"):
+        check_free(output, file_names(extractor, whole, regions), whole, regions, options.force)
+        faults = extract(
+            pictures,
+            output,
+            extractor,
+            whole=whole,
+            regions=regions,
+            boxes=boxes,
+            weights_file=options.weights,
+            jobs=jobs(options.jobs, len(pictures), extractor),
+            restart=options.restart,
+            keep_rows=dataset is not None,
+        )
     tell(pictures, output, extractor, whole, regions, faults, dataset)
     return 0
 

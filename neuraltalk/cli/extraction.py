@@ -11,14 +11,13 @@ import functools
 import hashlib
 import json
 import pathlib
-import shutil
 from typing import NamedTuple
 
 import numpy as np
 
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
-from neuraltalk.files import write_json, write_text
+from neuraltalk.files import remove_folder, write_json, write_text
 
 PARTIAL = "extract.partial"
 BATCH = 8  # pictures that a worker has in hand at once,
@@ -201,7 +200,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     output = pathlib.Path(output)
     partial = output / PARTIAL
     if restart:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_folder(partial)
     partial.mkdir(parents=True, exist_ok=True)
     check_same_work(partial / "plan.json", extractor, whole, regions, boxes)
     with Journal(partial / "records") as journal:
@@ -236,9 +235,10 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
             unreadable = {picture.name for picture, _ in faults}
             keys = [key for key, picture in zip(keys, pictures) if picture.name not in unreadable]
             names = [picture.name for picture in pictures if picture.name not in unreadable]
-            write_text(output / "tasks.txt", "".join(f"{name}\n" for name in names))
-        assemble(journal, keys, output, extractor, whole, regions)
-    shutil.rmtree(partial, ignore_errors=True)
+        else:
+            names = None
+        assemble(journal, keys, output, extractor, whole, regions, names)
+    remove_folder(partial)  # at once: records without the plan beside them could be taken for another's
     return faults
 
 
@@ -287,12 +287,14 @@ def file_names(extractor, whole, regions):
     return [features] * whole + ["region_feats.mat"] * (regions is not None)
 
 
-def assemble(journal, keys, output, extractor, whole, regions):
-    """Copy the records of `keys`, in this order, into the files."""
+def assemble(journal, keys, output, extractor, whole, regions, names=None):
+    """Copy the records of `keys`, in this order, into the files; `names` go into tasks.txt."""
     from neuraltalk.data.feature_writer import write_feature_rows, write_region_rows
 
     for name in file_names(extractor, whole, regions):
-        (output / name).unlink(missing_ok=True)  # before what made it is replaced, should this be interrupted
+        (output / name).unlink(missing_ok=True)  # before what tells of it is replaced, should this be interrupted
+    if names is not None:
+        write_text(output / "tasks.txt", "".join(f"{name}\n" for name in names))
     if whole:
         extractor.save(output / "extractor.npz")
         nothing = np.zeros(extractor.dimension, np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
+from neuraltalk.files import lock_inside, locked
 
 SAMPLE = 500  # training images by whose regions size and direction of the features are judged
 
@@ -116,13 +117,17 @@ def draw_absent_regions(folder):
     """Make the region file of embedded pictures, if `folder` holds such without one."""
     from neuraltalk.data.regions import NAMES
 
-    needed = ("scenes.json", "extractor.npz")
-    if not all((folder / name).is_file() for name in needed) or any((folder / name).is_file() for name in NAMES):
+    def absent():
+        return not any((folder / name).is_file() for name in NAMES)
+
+    if not all((folder / name).is_file() for name in ("scenes.json", "extractor.npz")) or not absent():
         return
     from neuraltalk.data.scenes.regions import write_regions
 
-    console.say(f"measuring the regions of the embedded pictures into {folder}, once")
-    write_regions(folder, seed_of(folder), console.counted("measuring regions, picture"))
+    with locked(lock_inside(folder), folder, waiting=console.say):
+        if absent():  # nobody else made it meanwhile
+            console.say(f"measuring the regions of the embedded pictures into {folder}, once")
+            write_regions(folder, seed_of(folder), console.counted("measuring regions, picture"))
 
 
 def seed_of(folder):

@@ -6,6 +6,7 @@ import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
+from neuraltalk.files import lock_inside, locked
 
 MANUAL = """Let an alignment model divide the sentences of a data set among the regions of their images, and write the regions
 with their snippets of text as a data set, on which the captioner then learns to describe regions:
@@ -89,17 +90,25 @@ def build_parser():
 def main(argv=None):
     """Write the pairs. Returns 0, or raises UserError."""
     from neuraltalk.cli.evaluate import open_dataset
-    from neuraltalk.cli.evaluate_alignment import open_regions
-    from neuraltalk.cli.models import KINDS
     from neuraltalk.data import region_pairs
-    from neuraltalk.data.phrases import load_phrases
-    from neuraltalk.decode.snippets import snippets
 
     options = build_parser().parse_args(argv)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "alignment")
     dataset = open_dataset(options.dataset, checkpoint)
     target = pathlib.Path(options.output or captioning.DATA / f"{dataset.folder.resolve().name}_regions")
     region_pairs.check_target(target, options.force)
+    with locked(lock_inside(target), target, "wait until it has ended, or name another folder with --output"):
+        return write(options, checkpoint, dataset, target)
+
+
+def write(options, checkpoint, dataset, target):
+    """Divide the sentences and write what comes of it into the folder `target`; the exit code."""
+    from neuraltalk.cli.evaluate_alignment import open_regions
+    from neuraltalk.cli.models import KINDS
+    from neuraltalk.data import region_pairs
+    from neuraltalk.data.phrases import load_phrases
+    from neuraltalk.decode.snippets import snippets
+
     regions = open_regions(dataset, checkpoint)
     phrases = load_phrases(dataset.folder, len(dataset.images))
 

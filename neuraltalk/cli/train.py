@@ -1,5 +1,6 @@
 """`python driver.py`, `neuraltalk train`: from options to a trained model in cv/."""
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -10,6 +11,7 @@ from neuraltalk.cli.captioning import check_output_folder
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
 from neuraltalk.errors import UserError
+from neuraltalk.files import lock_beside, locked
 from neuraltalk.parallel import blas_threads
 from neuraltalk.ranks import world
 
@@ -48,24 +50,50 @@ def main(argv=None):
     for folder in (best_file.parent, options.worker_status_output_directory):
         check_output_folder(folder, "--checkpoint_output_directory or --worker_status_output_directory")
 
-    with ranks.rank_0_first():  # it may draw or convert
-        images, data = load_data(options, kind, given.get("extractor"))
-    if resumed:
-        check_same_data(resumed, data)
-    model = kind.initialise(options, data, generators(options.seed)[0])
-    if start:
-        training.initialise_from(model, start, data.vocabulary)
     watcher = Watcher(options, best_file) if ranks.rank == 0 else training.Watcher()
-    trainer = training.Trainer(model, options, data, best_file, watcher, ranks)
-    if resumed:
-        trainer.restore(resumed)
-    describe(options, images, data, trainer, kind)
-    if resumed:
-        console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
-    elif start:
-        console.say(f"starting from the weights of {start.path} ({trainer.task.figure_text(start.figure)})")
-    ending = trainer.run()
+    with only_run(best_file, watcher.status.path) if ranks.rank == 0 else contextlib.nullcontext():
+        with ranks.rank_0_first():  # it may draw or convert
+            images, data = load_data(options, kind, given.get("extractor"))
+        if resumed:
+            check_same_data(resumed, data)
+        model = kind.initialise(options, data, generators(options.seed)[0])
+        if start:
+            training.initialise_from(model, start, data.vocabulary)
+        trainer = training.Trainer(model, options, data, best_file, watcher, ranks)
+        if resumed:
+            trainer.restore(resumed)
+        describe(options, images, data, trainer, kind)
+        if resumed:
+            console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
+        elif start:
+            console.say(f"starting from the weights of {start.path} ({trainer.task.figure_text(start.figure)})")
+        ending = run(trainer)
     return conclude(trainer, ending, kind)
+
+
+@contextlib.contextmanager
+def only_run(best_file, status_file):
+    """In the block, no other process trains under these names."""
+    remedy = "wait until it has ended, or give this run another name by --fappend"
+    with locked(lock_beside(best_file), best_file, remedy), locked(lock_beside(status_file), status_file, remedy):
+        yield
+
+
+def run(trainer):
+    """Train -> how it ended. Raises UserError, which says what is safe, if the checkpoints can't be written any more."""
+    try:
+        return trainer.run()
+    except OSError as fault:
+        if not console.is_fault_of_the_place(fault):
+            raise
+        if trainer.saved_epoch is None:
+            hint = "nothing was trained yet; make room there, or name another --checkpoint_output_directory"
+        else:
+            hint = (
+                f"the state of epoch {trainer.saved_epoch:.2f} is safe in {trainer.last_file}; make room, and continue "
+                f"with --resume {_quoted(trainer.last_file)}"
+            )
+        raise UserError(f"{console.told(fault)}; {hint}") from None
 
 
 def load_data(options, kind, source=None):
@@ -78,8 +106,8 @@ def load_data(options, kind, source=None):
     from neuraltalk.train.perplexity import encode_pairs
     from neuraltalk.train.trainer import TrainingData
 
-    if options.dataset == "scenes" and not (DATA / "scenes" / "dataset.json").exists():
-        draw_scenes(DATA / "scenes")
+    if options.dataset == "scenes":
+        draw_absent_scenes(DATA / "scenes")
     folder = find_dataset(options.dataset, DATA)
     dataset = load_dataset(folder)
     features = kind.open_features(folder, dataset)
@@ -102,12 +130,16 @@ def load_data(options, kind, source=None):
     return images, TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder, kind))
 
 
-def draw_scenes(folder):
-    """Make the embedded data set."""
+def draw_absent_scenes(folder):
+    """Make the embedded data set unless it is there, or wait for the process that is making it."""
+    if (folder / "dataset.json").exists():
+        return
     from neuraltalk.data.scenes.build import build_scenes
 
-    console.say(f"drawing the embedded pictures into {folder}, once")
-    build_scenes(folder, progress=console.counted("drawing and measuring, step"))
+    with locked(lock_beside(folder), folder, waiting=console.say):
+        if not (folder / "dataset.json").exists():
+            console.say(f"drawing the embedded pictures into {folder}, once")
+            build_scenes(folder, progress=console.counted("drawing and measuring, step"))
 
 
 def load_extractor_state(folder, kind):
@@ -190,6 +222,7 @@ class Watcher:
             TASKS[options.model].names,
         )
         self.last_step = None
+        self.told = False  # that the status file can't be written
 
     def starting(self, trainer):
         self.progress = console.Progress(trainer.schedule.all, "training: batch", "sentence", started=trainer.it)
@@ -237,7 +270,18 @@ class Watcher:
             self.progress.close()
         if self.last_step and self.status.content["history"][-1]["iter"][0] != trainer.it:
             self._add_status(trainer)
-        self.status.end(state)
+        with self._without_status():
+            self.status.end(state)
+
+    @contextlib.contextmanager
+    def _without_status(self):
+        """A status file that can't be written, on a full disk say, is no reason to end a run: that is told once."""
+        try:
+            yield
+        except OSError as fault:
+            if not self.told:
+                console.say(f"{console.told(fault)}; the run goes on without its status file")
+            self.told = True
 
     def _resume_status(self, trainer):
         """The history goes on where the run does."""
@@ -247,25 +291,27 @@ class Watcher:
                 "epoch": [entry["epoch"], self.options.max_epochs],
                 **{name: entry[name] for name in trainer.task.names},
                 "evaluated": True,
+                **({"improved": True} if improved else {}),
             }
-            for entry in trainer.history
+            for entry, improved in zip(trainer.history, trainer.improvements())
         ]
         self.status.resume(trainer.it, entries)
 
     def _add_status(self, trainer, evaluated=False, improved=False):
         step = self.last_step  # None: a resumed run can begin with an evaluation
-        self.status.add(
-            trainer.it,
-            trainer.schedule.all,
-            trainer.epoch,
-            self.options.max_epochs,
-            step and step.seconds,
-            step and step.figure,
-            trainer.tally.smooth,
-            trainer.val_figure,
-            evaluated,
-            improved,
-        )
+        with self._without_status():
+            self.status.add(
+                trainer.it,
+                trainer.schedule.all,
+                trainer.epoch,
+                self.options.max_epochs,
+                step and step.seconds,
+                step and step.figure,
+                trainer.tally.smooth,
+                trainer.val_figure,
+                evaluated,
+                improved,
+            )
 
 
 def conclude(trainer, ending, kind):

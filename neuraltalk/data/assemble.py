@@ -36,6 +36,7 @@ def assemble(
     copy=False,
     force=False,
     open_all=False,
+    outdated=(),
     progress=None,
 ):
     """Write FOLDER/dataset.json for some Described pictures -> Report.
@@ -46,6 +47,7 @@ def assemble(
     copy        copy the pictures to FOLDER/imgs; else the file records where they are
     force       replace an existing dataset.json
     open_all    leave out pictures that can't be read (takes as long as decoding them)
+    outdated    names of files in FOLDER that don't belong to the new images: removed just before dataset.json is written
     progress    called with (pictures opened or copied, pictures)
 
     dataset.json is written last and whole. Raises UserError if there is one already, no picture is found or the rule
@@ -53,10 +55,9 @@ def assemble(
     """
     folder = pathlib.Path(folder)
     path = folder / "dataset.json"
+    check_folder(folder)
     if path.exists() and not force:
         raise UserError(f"{path}: is there already; give another folder, or --force to replace it")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; give a folder for the dataset")
     skipped = []
     records = _find_pictures(described, pictures, skipped) if pictures is not None else _named_only(described, skipped)
     records = _with_words(records, skipped)
@@ -71,6 +72,8 @@ def assemble(
         document["pictures"] = pathlib.Path(pictures).resolve().as_posix()
     document["images"] = records
     _number(records)
+    for stale in outdated:
+        (folder / stale).unlink(missing_ok=True)
     files.write_json(path, document)
 
     counts = {
@@ -85,6 +88,12 @@ def assemble(
         len(words),
         skipped,
     )
+
+
+def check_folder(folder):
+    """Refuse a file in the folder's place."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; give a folder for the dataset")
 
 
 def use_split_files(described, names_of_splits):

@@ -27,7 +27,7 @@ def write_matlab(path, shapes):
     import h5py
 
     with replaced(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=512) as file:
+        with h5py.File(temporary, "w", userblock_size=512, locking=False) as file:  # replaced() has it locked
             arrays = {}
             for name, (shape, dtype) in shapes.items():
                 arrays[name] = file.create_dataset(name, shape, dtype)

@@ -6,20 +6,23 @@
                            it, beside them
     FOLDER/truth.json      optional: for each imgid the list of what people said of this region, each a text of words
     FOLDER/extractor.npz   optional: what made the features of regions
+
+The files are written into FOLDER/phrases.partial and then moved, dataset.json last: until then an earlier data set is whole,
+and from then on the new one. A kill between two of the moves leaves none; then writing it again is all there is to do.
 """
 
 import os
 import pathlib
-import shutil
 from typing import NamedTuple
 
 import numpy as np
 
 from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
-from neuraltalk.files import write_atomically, write_json
+from neuraltalk.files import copy_file, lock_inside, remove_folder, write_atomically, write_json
 
 TRUTH = "truth.json"
+PARTIAL = "phrases.partial"
 AT_ONCE = 256  # regions whose features are in memory
 
 
@@ -50,10 +53,11 @@ def write_region_pairs(folder, dataset, regions, records, extractor=None, whole_
     """
     folder = pathlib.Path(folder)
     check_target(folder, force=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dataset.json").unlink(missing_ok=True)  # it is written last: no half of a data set looks like one
+    partial = folder / PARTIAL
+    remove_folder(partial)
+    partial.mkdir(parents=True)
     D = regions.dimension * (2 if whole_image else 1)
-    with write_atomically(folder / "features.npy") as file:
+    with write_atomically(partial / "features.npy") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(records), D)}
         np.lib.format.write_array_header_1_0(file, header)
         for first in range(0, len(records), AT_ONCE):
@@ -62,12 +66,9 @@ def write_region_pairs(folder, dataset, regions, records, extractor=None, whole_
             if progress:
                 progress(first + len(some), len(records))
     if any(record.truth for record in records):
-        write_json(folder / TRUTH, [record.truth for record in records])
-    else:
-        (folder / TRUTH).unlink(missing_ok=True)
-    (folder / "extractor.npz").unlink(missing_ok=True)
+        write_json(partial / TRUTH, [record.truth for record in records])
     if extractor is not None:
-        shutil.copyfile(extractor, folder / "extractor.npz")
+        copy_file(extractor, partial / "extractor.npz")
     images, sentid = [], 0
     for imgid, record in enumerate(records):
         images.append(_entry(imgid, record, regions, sentid))
@@ -80,7 +81,14 @@ def write_region_pairs(folder, dataset, regions, records, extractor=None, whole_
         **dict(about),
         "images": images,
     }
-    write_json(folder / "dataset.json", document)
+    write_json(partial / "dataset.json", document)
+    (folder / "dataset.json").unlink(missing_ok=True)
+    for name in ("features.npy", TRUTH, "extractor.npz", "dataset.json"):
+        if (partial / name).exists():
+            os.replace(partial / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    remove_folder(partial)
 
 
 def trim(tokens):
@@ -100,9 +108,11 @@ def trim(tokens):
 def check_target(folder, force=False):
     """Refuse a folder that holds anything; with `force`, anything but an earlier data set of regions."""
     folder = pathlib.Path(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
+    if folder.is_dir() and all(path.name == lock_inside(folder).name for path in folder.iterdir()):
         return
     ours = (folder / "dataset.json").is_file() and "regions_of" in read_json(folder / "dataset.json")
+    if not ours and (folder / PARTIAL).is_dir() and not (folder / "dataset.json").exists():
+        return  # a killed run was here, and passed
     if folder.exists() and not ours:
         raise UserError(f"{folder} holds something else than a data set of regions; move it away, or name another folder")
     if ours and not force:

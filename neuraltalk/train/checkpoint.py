@@ -21,10 +21,11 @@ place of perplexity it has
     recall           the mean of R@10 in both directions on the validation split (0..1), or None
 
 Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far on the validation split, `....last.p` the newest
-state; an aligner's have "alignment" for GENERATOR. A new run under the same name keeps the files of the one before as
+state, written first; an aligner's have "alignment" for GENERATOR. A new run under the same name keeps the files of the one before as
 `....previous.p`. Equal content gives equal bytes.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -34,7 +35,7 @@ import numpy as np
 
 from neuraltalk.data import vocabulary as vocabularies
 from neuraltalk.errors import UserError
-from neuraltalk.files import write_atomically
+from neuraltalk.files import copy_file, write_atomically
 from neuraltalk.pickles.unpickler import load_pickle
 
 VERSION = 1
@@ -130,13 +131,9 @@ def best_path_of_run(last, options):
 
 
 def keep_previous(path):
-    """Move an older run's file out of the way. Returns its new path, or None if there was none."""
-    previous = path.with_name(path.name.removesuffix(".p") + ".previous.p")
-    try:
-        os.replace(path, previous)
-    except FileNotFoundError:
-        return None
-    return previous
+    """Keep an older run's file as `....previous.p`, too: `path` itself is there until a new one takes its place."""
+    with contextlib.suppress(FileNotFoundError):
+        copy_file(path, path.with_name(path.name.removesuffix(".p") + ".previous.p"))
 
 
 def newest_checkpoint(folder="cv", kind=None):
@@ -185,6 +182,18 @@ def save_checkpoint(path, content):
         pickler = pickle.Pickler(file, protocol=4)
         pickler.fast = True  # no references between equal objects: they would depend on how the content came about
         pickler.dump(plain)
+
+
+def is_saved(path, content):
+    """Whether a checkpoint of the same history and weights is there."""
+    try:
+        saved = load_checkpoint(path)
+    except (UserError, OSError):
+        return False
+    model = content["model"]
+    return (saved.it, saved.history) == (content["it"], content["history"]) and all(
+        np.array_equal(array, model.get(name)) for name, array in saved.model.items()
+    )
 
 
 def half_precision(checkpoint):

@@ -46,7 +46,7 @@ class StatusFile:
         """Begin with the history up to iteration `it`, of a run that continues.
 
         evaluations: what its checkpoint knows, as entries. The file of before has more, and is taken if it is there and
-        tells the same of them; else it is another run's.
+        tells the same of them; else it is another run's. It lacks the last ones if a kill came between the two files.
         """
         known = {entry["iter"][0]: entry[self.names[-1]] for entry in evaluations}
         try:
@@ -56,7 +56,10 @@ class StatusFile:
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             before, told = [], None
         same = told is not None and all(known.get(at) == value for at, value in told.items())
-        self.content["history"] = before if same else list(evaluations)
+        if not same:
+            before, told = [], {}
+        before += [entry for entry in evaluations if entry["iter"][0] > max(told, default=-1)]
+        self.content["history"] = sorted(before, key=lambda entry: entry["iter"][0])
 
     def due(self):
         """Whether the last entry is old enough for a new one."""

@@ -107,6 +107,7 @@ class Trainer:
         self.tally = Tally(self.task)
         self.sentences = 0  # seen by this process
         self.saved = time.monotonic()
+        self.saved_epoch = None  # of what is in last_file
 
     @property
     def epoch(self):
@@ -133,6 +134,8 @@ class Trainer:
                     if self.ranks.rank == 0:
                         checkpoints.keep_previous(self.last_file)
                     self.save_last()  # from now on there is always something to resume
+                else:
+                    self._save_best_if_missing()
                 self.watcher.starting(self)
                 state = self._loop(interrupted)
                 if state == "interrupted":
@@ -244,14 +247,12 @@ class Trainer:
         self.history.append(entry)
         self.evaluated_at = self.it
         self.tally.start_anew()
-        improved = self.task.improves(value, self.best)
+        before, improved = self.best, self.task.improves(value, self.best)
         if improved:
-            first, self.best = self.best is None, value
-            if self.ranks.rank == 0:
-                if first:
-                    checkpoints.keep_previous(self.best_file)
-                checkpoints.save_checkpoint(self.best_file, self.content(training=None))
-        self.save_last()
+            self.best = value
+        self.save_last()  # first: it has all of the best one, should a kill come between the two
+        if improved:
+            self._save_best(first=before is None)
         self.ranks.wait()
         self.watcher.evaluated(self, entry, improved)
         reason = self.task.hopeless(value)
@@ -290,12 +291,37 @@ class Trainer:
             self.task.followed: self.tally.state(),
         }
 
+    def _save_best(self, first):
+        """Write the best checkpoint, if this is rank 0; first: of this run, so that the file which is there is another's."""
+        if self.ranks.rank:
+            return
+        if first:
+            checkpoints.keep_previous(self.best_file)
+        checkpoints.save_checkpoint(self.best_file, self.content(training=None))
+
+    def _save_best_if_missing(self):
+        """Write the best checkpoint if a kill came between the last one and it."""
+        if self.ranks.rank or not self.history or self.evaluated_at != self.it:
+            return
+        improved = self.improvements()
+        if improved[-1] and not checkpoints.is_saved(self.best_file, self.content(training=None)):
+            self._save_best(first=not any(improved[:-1]))
+
+    def improvements(self):
+        """For each entry of the history, whether it was the best so far."""
+        best, improved = None, []
+        for entry in self.history:
+            value = entry[self.task.names[-1]]
+            improved.append(self.task.improves(value, best))
+            best = value if improved[-1] else best
+        return improved
+
     def save_last(self):
         """Write the last checkpoint, if this is rank 0."""
         self._check_weights()
         if self.ranks.rank == 0:
             checkpoints.save_checkpoint(self.last_file, self.content(training=self.state()))
-        self.saved = time.monotonic()
+        self.saved, self.saved_epoch = time.monotonic(), self.epoch
 
     def restore(self, checkpoint):
         """Continue as the run that wrote `checkpoint` (a train.checkpoint.Checkpoint).
@@ -324,6 +350,7 @@ class Trainer:
             self.cost_watch.restore(_numbers(state["cost"]))
             self.tally.restore(_numbers(state[self.task.followed]))
             self.it = checkpoint.it
+            self.saved_epoch = self.epoch
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
             if self.history:
                 self.val_figure + 0.0  # the one that is used

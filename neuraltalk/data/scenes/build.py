@@ -12,10 +12,7 @@ seeded by (seed, imgid, purpose).
 """
 
 import functools
-import os
 import pathlib
-import shutil
-import tempfile
 
 import numpy as np
 
@@ -23,7 +20,7 @@ from neuraltalk.data.scenes.compose import compose
 from neuraltalk.data.scenes.describe import describe
 from neuraltalk.data.scenes.render import SIDE, render
 from neuraltalk.errors import UserError
-from neuraltalk.files import umask, write_atomically, write_json
+from neuraltalk.files import replaced_folder, write_atomically, write_json
 from neuraltalk.parallel import spread
 
 TRAIN, VAL, TEST, UNSEEN = 10000, 150, 150, 20
@@ -35,36 +32,20 @@ COMPOSE, DESCRIBE, RENDER, LEARN, REGIONS = range(5)
 def build_scenes(folder, seed=0, train=TRAIN, val=VAL, test=TEST, unseen=UNSEEN, features=True, progress=None):
     """Make the whole data set in `folder`, which must not exist, be empty, or be an earlier build (it is replaced).
 
-    Everything is written to a folder beside it that is renamed at the end: an interrupted build leaves nothing that
-looks complete. `progress(done, total)` is called as it goes; a picture is two steps, drawn and then
-    measured. With features=False only pictures, sentences and truth are made. Raises UserError if `folder` holds something else.
+    Everything is written to a folder beside it that is renamed at the end: an interrupted build leaves nothing that looks
+    complete. `progress(done, total)` is called as it goes; a picture is two steps, drawn and then measured. With
+    features=False only pictures, sentences and truth are made. Only one process may do this at a time, the one that has
+    lock_beside(folder) (files.py). Raises UserError if `folder` holds something else.
     """
     folder = pathlib.Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; the scenes need a folder. Remove it, or pass another folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / "scenes.json").exists():
         raise UserError(f"{folder} holds other files than the scenes data set. Move them away, or pass another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-building-"))
-    try:
-        counts = {"train": train, "val": val, "test": test}
+    counts = {"train": train, "val": val, "test": test}
+    with replaced_folder(folder) as building:
         _build(building, folder.name, seed, counts, unseen, features, progress or (lambda done, total: None))
-        _open_to_others(building)
-        if folder.exists():
-            old = building.with_name(building.name + "-old")
-            os.replace(folder, old)
-            os.replace(building, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return folder
-
-
-def _open_to_others(folder):
-    """mkdtemp makes a private folder; give it the usual mode."""
-    os.chmod(folder, 0o777 & ~umask())
 
 
 def _build(folder, name, seed, counts, unseen, features, progress):
