@@ -179,6 +179,8 @@ def test_search_by_a_picture_from_elsewhere(place, capsys):
 def test_mistakes_in_search(place, capsys):
     assert "nothing to search for: give a text" in refused(capsys, search)
     assert "nothing to search for with cv" in refused(capsys, search, "cv/toy_alignment_baseline.p")
+    for text in ("", " ", "?!"):  # known before anything is opened
+        assert "has no words; give some" in refused(capsys, search, "cv/absent.p", text)
     assert "put the text in quotes" in refused(capsys, search, "cv/toy_alignment_baseline.p", "a", "dog")
     assert "knows none of the words in 'Zebras'" in refused(capsys, search, "Zebras")
     assert "has no picture '99.png'" in refused(capsys, search, "--picture", "99.png")

@@ -221,6 +221,23 @@ def test_systems_beside_each_other(place, capsys):
     assert "cv/other.p, beam 3" in page and "ROUGE-L" in page
 
 
+def test_results_of_an_earlier_run_are_set_aside(place, capsys):
+    """Nothing that lies there under the name of a result belongs to another run than the page."""
+    def there():
+        return sorted(path.name for path in (place / "results").glob("*.json"))
+
+    assert run(capsys, "-b", "1")[0] == 0 and there() == ["result_struct.json"]
+    first = (place / "results" / "result_struct.json").read_bytes()
+    (place / "results" / "result_struct_of_mine.json").write_bytes(b"{}")
+    code, _, err = run(capsys, "-b", "1,2,3")
+    assert code == 0 and "result_struct.json of an earlier run is result_struct.previous.json now" in err
+    assert there() == [*(f"result_struct{name}.json" for name in (".previous", "_A", "_B", "_C", "_of_mine"))]
+    assert (place / "results" / "result_struct.previous.json").read_bytes() == first
+    assert "result_struct_C.json of an earlier run" in run(capsys, "-b", "1,2")[2]
+    assert run(capsys, "-b", "1")[0] == 0
+    assert [name for name in there() if ".previous" not in name] == ["result_struct.json", "result_struct_of_mine.json"]
+
+
 def nearest_by_hand(place, imgid):
     """The first sentence of the training image whose features have the greatest cosine."""
     features = np.load(place / "data" / "tiny" / "features.npy").astype(np.float64)

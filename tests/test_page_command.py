@@ -124,6 +124,7 @@ def test_several_results_take_one_order(folder, capsys):
         ("{", "not JSON"),
         ("[1]", "no captions in it"),
         ('{"imgblobs": {}}', "no captions in it"),
+        ('{"imgblobs": []}', "no captions in it"),
         ('{"imgblobs": [3]}', 'entry 1: no "img_path"'),
         ('{"imgblobs": [{"img_path": 3}]}', 'entry 1: no "img_path"'),
         ('{"imgblobs": [{"img_path": "a"}]}', "None where a sentence should be"),

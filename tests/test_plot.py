@@ -62,6 +62,12 @@ def test_alignment_has_two_panels(place):
 
 
 @needs_matplotlib
+def test_a_pattern_is_of_a_part_of_the_name(place, capsys):
+    assert command.main(["--runs", "lstm_*", "r*a=RNN", "-o", "b.png", "--dpi", "100"]) == 0
+    assert "curves      b.png: lstm_a, lstm_b, RNN" in capsys.readouterr().out
+
+
+@needs_matplotlib
 @pytest.mark.parametrize("label", ["$x^", "_hidden", "a\\frac{", "\U0001f600 \u05d0", "<script>&", "100 %"])
 def test_labels_are_text(place, label):
     """Also what would be a formula, what a legend would leave out, and letters that the font lacks."""

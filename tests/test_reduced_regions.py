@@ -1,8 +1,11 @@
 """Principal components of region features: the right ones, kept with their base."""
 
+import types
+
 import numpy as np
 import pytest
 
+from neuraltalk.cli import captioning
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
@@ -92,6 +95,12 @@ def test_altered_states_are_refused():
     for altered in ({"components": state["components"][:-1]}, {"contrast": 0.5}, {"whole_mean": None}, {"whole_gain": "1"}):
         with pytest.raises(UserError, match="don't fit"):
             extractor_from_state({**state, **altered})
+    older = {key: value for key, value in state.items() if key != "whole_gain"}
+    with pytest.raises(UserError, match="an older version made it.* train on them"):
+        extractor_from_state(older)
+    checkpoint = types.SimpleNamespace(extractor=older, path="cv/a.p")
+    with pytest.raises(UserError, match="^cv/a.p: region extractor: an older version"):
+        captioning.carried_extractor(checkpoint)
     with pytest.raises(UserError, match="k-means extractor"):
         extractor_from_state({**state, "fine_dictionary": state["fine_dictionary"] * 2})
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -49,6 +51,26 @@ def test_pairs_are_a_data_set(place, capsys):
         words += sum(len(sentence.tokens) for sentence in image.sentences)
     assert words == sum(len(sentence.tokens) for image in toy.images for sentence in image.sentences)
     assert load_truth(pairs) is None
+
+
+def test_the_next_command_names_a_preset_only_where_it_is_needed(tmp_path, monkeypatch, capsys):
+    """driver.py takes the preset of scenes_regions by itself."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(phrases.console, "say", print)
+    scenes = types.SimpleNamespace(folder=tmp_path, images=[types.SimpleNamespace(imgid=0)])
+    record = types.SimpleNamespace(snippets=[["a", "dog"]], image=types.SimpleNamespace(split="train"), truth=[])
+    regions = types.SimpleNamespace(boxes_of=lambda imgid: [0, 1])
+    for preset, target, scene in [
+        ("", "data/scenes_regions", True),
+        ("", tmp_path / "data" / "scenes_regions", True),
+        (" --preset scenes", "data/others", True),
+        ("", "data/others", False),
+    ]:
+        (tmp_path / "scenes.json").unlink(missing_ok=True)
+        if scene:
+            (tmp_path / "scenes.json").write_text("[]")
+        phrases.report(pathlib.Path(target), scenes, regions, [record])
+        assert capsys.readouterr().out.endswith(f"next        python driver.py -d {pathlib.Path(target).name}{preset}\n")
 
 
 def test_a_large_beta_keeps_sentences_whole(place, capsys):

@@ -192,13 +192,21 @@ def name_extractor(checkpoint, name):
     own_extractor(checkpoint)  # its features have to fit the model
 
 
-def own_extractor(checkpoint):
-    """The extractor that a checkpoint carries, or None."""
-    if checkpoint.extractor is None:
-        return None
+def carried_extractor(checkpoint):
+    """The extractor that a checkpoint carries, or None. Raises UserError naming the checkpoint's file."""
     from neuraltalk.vision.extractors import extractor_from_state
 
-    extractor = extractor_from_state(checkpoint.extractor)
+    try:
+        return None if checkpoint.extractor is None else extractor_from_state(checkpoint.extractor)
+    except UserError as fault:
+        raise UserError(f"{checkpoint.path}: {fault}") from None
+
+
+def own_extractor(checkpoint):
+    """The same, known to give what the model takes of whole pictures."""
+    extractor = carried_extractor(checkpoint)
+    if extractor is None:
+        return None
     if takes_regions(checkpoint, extractor):
         raise UserError(
             f"{checkpoint.path} describes regions, not whole pictures; give it a data set of regions (neuraltalk phrases), or "
@@ -299,6 +307,11 @@ def plain(options):
     """Options (a namespace or dict) as JSON can hold them."""
     values = options if isinstance(options, dict) else vars(options)
     return json.loads(json.dumps({str(key): value for key, value in values.items()}, default=str))
+
+
+def shown_path(path, root):
+    """A picture's path from the folder `root` on if it lies below, else in full."""
+    return path.relative_to(root) if path.is_relative_to(root) else path.resolve()
 
 
 def check_output_folder(folder, option="--output"):

@@ -31,7 +31,8 @@ set has phrases.json, also how many phrases choose a region that overlaps theirs
 centre lies in theirs; beside what chance, the largest box and the whole image would give."""
 
 EPILOG = """Writes result_struct.json into --output; for a captioner in the original's schema, and with a page of the same
-name, .html (of several systems result_struct_A.json and so on, and one page); for an alignment model with
+name, .html (of several systems result_struct_A.json and so on, and one page; what an earlier run left beside them is
+renamed, .previous.json); for an alignment model with
 alignment.html, the words of sentences on the boxes that they chose, and retrieval.html, what finds what. Exit codes: 0
 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
@@ -243,8 +244,7 @@ def check_words(dataset, images, checkpoint):
 
 def path_to_show(dataset, image):
     """Where an image's picture lies, relative to the data set's folder if it is below it."""
-    path = dataset.picture_path(image)
-    return path.relative_to(dataset.folder) if path.is_relative_to(dataset.folder) else path.resolve()
+    return captioning.shown_path(dataset.picture_path(image), dataset.folder)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import copy
 import pathlib
+import re
 
 from neuraltalk.cli import captioning, console, score_table, scoring
 from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
@@ -130,16 +131,27 @@ def write_all(results, systems, options, title, folder, notes):
     json_path = pathlib.Path(options.output) / options.result_struct_filename
     page_path = json_path.with_suffix(".html")
     figures = score_table.page_figures(systems)
+    lettered = [json_path.with_stem(f"{json_path.stem}_{score_table.letter_of(k)}") for k in range(len(results))]
+    set_aside(json_path, {json_path} if len(results) == 1 else set(lettered))
     if len(results) == 1:
         captioning.write_result(results[0][1], json_path, page_path, title, folder, options, figures, notes)
         console.say(f"result      {json_path}")
     else:
-        for k, (_, result) in enumerate(results):
-            path = json_path.with_stem(f"{json_path.stem}_{score_table.letter_of(k)}")
+        for path, (_, result) in zip(lettered, results):
             captioning.write_struct(result, path)
             console.say(f"result      {path}")
         captioning.write_page(results, page_path, title, folder, options.page_pictures, figures, notes)
     console.say(f"page        {page_path}  (open it in a browser)")
+
+
+def set_aside(json_path, current):
+    """Rename results that an earlier run left beside `json_path` and this one, which writes `current`, won't replace."""
+    ours = re.compile(re.escape(json_path.stem) + r"(_[A-Z]\d*)?\.json")
+    for path in sorted(json_path.parent.iterdir()):
+        if ours.fullmatch(path.name) and path not in current:
+            previous = path.with_stem(f"{path.stem}.previous")
+            path.replace(previous)
+            console.say(f"set aside   {path} of an earlier run is {previous.name} now")
 
 
 def beam_text(beam):

@@ -3,8 +3,6 @@
 import collections
 import pathlib
 
-import numpy as np
-
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 
@@ -121,12 +119,11 @@ def check_compared(compared, dataset, features):
 
 def features_of_parts(compared, dataset, images, rows):
     """What a captioner of whole images sees of regions: the pixels of each as a picture, or `rows` if it knows such."""
-    from neuraltalk.vision.extractors import extractor_from_state
     from neuraltalk.vision.pictures import open_picture
 
     if compared.extractor is None:
         return rows
-    extractor = extractor_from_state(compared.extractor)
+    extractor = captioning.carried_extractor(compared)
     if compared.image_dimension != extractor.dimension:  # itself a captioner of regions
         if compared.image_dimension != rows.shape[1]:
             raise UserError(
@@ -134,17 +131,18 @@ def features_of_parts(compared, dataset, images, rows):
                 "captioner of whole images"
             )
         return rows
-    found, picture, path = [], None, None
-    with console.Progress(len(images), "parts as pictures: region", "region") as progress:
-        for done, image in enumerate(images):
+
+    def parts():
+        picture, path = None, None
+        for image in images:
             if dataset.picture_path(image) != path:
                 path = dataset.picture_path(image)
                 picture = open_picture(path)
             xmin, ymin, xmax, ymax = (round(number) for number in image.box)
-            part = picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
-            found.append(extractor.features([part])[0])
-            progress.update(done + 1)
-    return np.stack(found)
+            yield picture.crop((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
+
+    with console.Progress(len(images), "parts as pictures: region", "region") as progress:
+        return extractor.features(parts(), progress.update)
 
 
 def write(checkpoint, rows, options):

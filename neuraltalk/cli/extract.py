@@ -176,7 +176,7 @@ def name_of(image):
 
 def find_extractor(options, dataset):
     """The extractor of --features."""
-    from neuraltalk.vision.extractors import extractor_from_state, load_extractor, pretrained_extractor
+    from neuraltalk.vision.extractors import load_extractor, pretrained_extractor
 
     kind = options.features
     if kind in PRETRAINED:
@@ -193,7 +193,7 @@ def find_extractor(options, dataset):
     checkpoint = captioning.open_checkpoint(kind)
     if checkpoint.extractor is None:
         raise UserError(f"{kind} was trained on features from elsewhere and doesn't say how they were made; name their kind")
-    return extractor_from_state(checkpoint.extractor)
+    return captioning.carried_extractor(checkpoint)
 
 
 def kmeans_extractor(dataset, seed):

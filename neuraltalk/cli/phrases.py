@@ -5,6 +5,7 @@ import math
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.presets import BY_DATASET
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
 
@@ -13,7 +14,7 @@ with their snippets of text as a data set, on which the captioner then learns to
 
     python driver.py --model alignment
     neuraltalk phrases -o data/scenes_regions
-    python driver.py -d scenes_regions --preset scenes
+    python driver.py -d scenes_regions
     python eval_sentence_predictions.py
 
 Each word would like its best region, and neighbours gain --beta if they share one; the best division of a sentence is
@@ -191,8 +192,9 @@ def report(target, dataset, regions, records):
     known = sum(bool(record.truth) for record in records if record.image.split in ("val", "test"))
     if known:
         print(f"  truth of {known:,} regions of val and test, for the evaluation")
-    name = target.name if target.parent == captioning.DATA else target
-    preset = " --preset scenes" if (dataset.folder / "scenes.json").is_file() else ""
+    name = target.name if target.resolve().parent == captioning.DATA.resolve() else target.as_posix()
+    known = ("captioner", name) in BY_DATASET  # then driver.py takes the preset by itself
+    preset = " --preset scenes" if (dataset.folder / "scenes.json").is_file() and not known else ""
     console.say(f"next        python driver.py -d {name}{preset}")
 
 

@@ -63,7 +63,7 @@ def build_parser():
         "--runs",
         nargs="+",
         metavar="NAME[=LABEL]",
-        help="which, in this order; a part of the name, or a pattern with *; LABEL is for the legend (default: all)",
+        help="which, in this order; a part of the name, or of it a pattern, as scenes*rnn; LABEL is for the legend (default: all)",
     )
     parser.add_argument(
         "-o", "--output", default="curves.pdf", metavar="FILE", help=f"{', '.join(FORMATS)} (default: curves.pdf)"
@@ -115,7 +115,7 @@ def choose(found, wanted, place):
         runs = {}
         for text in wanted:
             name, _, label = text.partition("=")
-            hits = [run for run in found if fnmatch.fnmatchcase(run.name, name) or name in run.name]
+            hits = [run for run in found if name in run.name or fnmatch.fnmatchcase(run.name, f"*{name}*")]
             if not hits:
                 raise UserError(f"--runs {name}: no such run in {place}; there {_listed([run.name for run in found])}")
             if label and len(hits) > 1:

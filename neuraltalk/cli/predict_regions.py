@@ -24,10 +24,9 @@ class Proposal(NamedTuple):
 def is_of_regions(checkpoint):
     """Whether a captioner was trained on regions: its extractor measures such, or its data set holds such."""
     from neuraltalk.data.dataset import read_json
-    from neuraltalk.vision.extractors import extractor_from_state
 
     if checkpoint.extractor is not None:
-        return captioning.takes_regions(checkpoint, extractor_from_state(checkpoint.extractor))
+        return captioning.takes_regions(checkpoint, captioning.carried_extractor(checkpoint))
     name = checkpoint.params.get("dataset")
     path = captioning.DATA / str(name) / "dataset.json"
     return bool(name) and path.is_file() and "regions_of" in read_json(path)
@@ -52,7 +51,7 @@ def predict(options, root, checkpoint, paths, output):
             blobs.append(
                 {
                     **captioning.blob(
-                        shown_path(proposal.path, root), own[region], checkpoint.vocabulary, imgid=len(blobs)
+                        captioning.shown_path(proposal.path, root), own[region], checkpoint.vocabulary, imgid=len(blobs)
                     ),
                     "box": [round(float(number), 1) for number in proposal.boxes[region]],
                     "confidence": sure,
@@ -96,7 +95,7 @@ def entries_of(proposals, blobs, root):
         own.setdefault(entry["img_path"], []).append(
             {key: entry[key] for key in ("box", "confidence", "verdict") if key in entry} | {"text": entry["candidate"]["text"]}
         )
-    names = {shown_path(proposal.path, root).as_posix(): proposal for proposal in proposals}
+    names = {captioning.shown_path(proposal.path, root).as_posix(): proposal for proposal in proposals}
     return [
         {"img_path": name, "size": size_of(proposal), "regions": own[name]} for name, proposal in names.items() if name in own
     ]
@@ -104,10 +103,10 @@ def entries_of(proposals, blobs, root):
 
 def size_of(proposal):
     """(width, height) of a picture; as far as its boxes reach if it can't be read."""
-    from neuraltalk.vision.pictures import open_picture
+    from neuraltalk.vision.pictures import picture_size
 
     try:
-        return open_picture(proposal.path).size
+        return picture_size(proposal.path)
     except UserError:
         return tuple(max(1.0, float(side)) for side in proposal.boxes[:, 2:].max(axis=0))
 
@@ -120,11 +119,6 @@ def data_set_of_regions(root):
         return None
     dataset = load_dataset(root)
     return dataset if dataset.regions_of is not None else None
-
-
-def shown_path(path, root):
-    """A picture's path from `root` on if it lies below, else in full."""
-    return path.relative_to(root) if path.is_relative_to(root) else path.resolve()
 
 
 def of_data_set(dataset, checkpoint):
@@ -195,10 +189,9 @@ def beside(features, copies):
 def measured(paths, checkpoint, boxes=()):
     """Proposals of pictures by the checkpoint's extractor; unreadable ones are told. boxes: a detector's, {path: boxes (R, 4)}."""
     from neuraltalk.cli.extraction import find_boxes
-    from neuraltalk.vision.extractors import extractor_from_state
     from neuraltalk.vision.pictures import open_picture
 
-    extractor = extractor_from_state(checkpoint.extractor)
+    extractor = captioning.carried_extractor(checkpoint)
     copies = copies_of(checkpoint, extractor.region_dimension, "its extractor")
     proposals = []
     with console.Progress(len(paths), "regions: picture", "picture") as progress:

@@ -87,6 +87,8 @@ def parts(options):
         raise UserError("expected at most a checkpoint and a text; put the text in quotes; -h explains the options")
     if text is None and options.picture is None:
         raise UserError("nothing to search for: give a text in quotes, or --picture FILE; -h explains the options")
+    if text is not None and not any(letter.isalnum() for letter in text):
+        raise UserError(f"nothing to search for: the text {text!r:.60} has no words; give some, in quotes")
     if not given and text is not None and text.endswith(".p") and pathlib.Path(text).is_file():
         raise UserError(f"nothing to search for with {text}: give a text in quotes, or --picture FILE, behind it")
     return (given[0] if given else None), text

@@ -16,10 +16,10 @@ def read_result(path):
     """A result_struct, checked: as captions.captions_page takes it."""
     result = read_json(path)
     blobs = result.get("imgblobs") if isinstance(result, dict) else None
-    if not isinstance(blobs, list):
+    if not isinstance(blobs, list) or not blobs:
         raise UserError(
-            f'{path}: no captions in it (expected a list "imgblobs"); give the result_struct.json that predicting or evaluating a '
-            "captioner wrote"
+            f'{path}: no captions in it (expected a list "imgblobs" with some); give the result_struct.json that predicting or '
+            "evaluating a captioner wrote"
         )
     checked = [_blob(blob, f'{path}: "imgblobs", entry {number}') for number, blob in enumerate(blobs, 1)]
     return {**result, "imgblobs": checked}

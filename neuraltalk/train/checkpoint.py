@@ -139,20 +139,18 @@ def keep_previous(path):
 def newest_checkpoint(folder="cv", kind=None):
     """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet.
 
-    kind "captioner" or "alignment" takes only runs that, by their file names, are of that kind.
+    kind "captioner" or "alignment" takes only runs of that kind, which the files tell: each is opened, the newest first.
     """
     files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".") and path.name != SHIPPED]
-    if kind is not None:
-        files = [path for path in files if ("_alignment_" in path.name) == (kind == "alignment")]
     for wanted in (
         lambda name: name.count(".last.p") + name.count(".previous.p") == 0,
         lambda name: name.endswith(".last.p"),
     ):
-        found = [path for path in files if wanted(path.name)]
-        if found:
-            return _newest(found)
+        for path in sorted((path for path in files if wanted(path.name)), key=_age, reverse=True):
+            if kind is None or load_checkpoint(path).kind == kind:
+                return path
     flag = " --model alignment" if kind == "alignment" else ""
-    what = "no checkpoint of an alignment model" if flag else "no checkpoint"
+    what = "no checkpoint" + {"alignment": " of an alignment model", "captioner": " of a captioner", None: ""}[kind]
     raise UserError(f"{what} in {folder}: train a model first (python driver.py{flag}), or name a checkpoint file")
 
 
@@ -163,11 +161,11 @@ def newest_last(folder="cv"):
         raise UserError(
             f"nothing to resume in {folder}: no *.last.p there; name a checkpoint, or start without --resume"
         )
-    return _newest(found)
+    return max(found, key=_age)
 
 
-def _newest(paths):
-    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+def _age(path):
+    return path.stat().st_mtime_ns, path.name
 
 
 def _tame(name):

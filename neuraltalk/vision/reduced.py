@@ -133,6 +133,11 @@ class ReducedRegions:
         base = KMeansExtractor.from_state(
             {**state, "name": KMeansExtractor.name, "fingerprint": state.get("base_fingerprint")}
         )
+        if not {"whole_mean", "whole_gain", "contrast"} <= set(state):
+            raise UserError(
+                "region extractor: an older version made it, which saw regions otherwise; move region_feats.mat and "
+                "region_extractor.npz out of the data set, so that its regions are drawn again, and train on them"
+            )
         mean, whole_mean, directions = (np.asarray(state.get(key)) for key in ("component_mean", "whole_mean", "components"))
         gain, contrast = (np.asarray(state.get(key)) for key in ("whole_gain", "contrast"))
         fits = mean.shape == whole_mean.shape == (base.region_dimension,) and directions.ndim == 2 and len(directions) == len(mean)
@@ -140,7 +145,7 @@ class ReducedRegions:
         if not fits or {array.dtype.kind for array in (mean, whole_mean, directions, gain, contrast)} != {"f"}:
             raise UserError(
                 "region extractor: its components don't fit its features, or another version made it; draw the regions "
-                "again and train anew"
+                "again and train on them"
             )
         views = Views(mean.astype(np.float32), whole_mean.astype(np.float32), float(gain))
         extractor = cls(base, views, np.ascontiguousarray(directions, np.float32), Contrast(*contrast.tolist()))
