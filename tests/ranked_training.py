@@ -7,6 +7,7 @@ import numpy as np
 
 from neuraltalk.cli.models import KINDS
 from neuraltalk.cli.options import resolve
+from neuraltalk.data.pairs import Pairs
 from neuraltalk.data.regions import RegionBlock
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.ranks import world
@@ -63,9 +64,8 @@ def make_trainer(name, folder, ranks):
     array = rng.random((160, 7))
     features = ToyRegions(array) if options.model == "alignment" else Rows(array)
     pairs = [(k // 2, rng.integers(1, 6, rng.integers(0, 7)).tolist()) for k in range(80)]
-    data = TrainingData(
-        features, WORDS, [pair for pair in pairs if pair[0] % 4], [pair for pair in pairs if pair[0] % 4 == 0], None
-    )
+    training, validating = ([pair for pair in pairs if bool(pair[0] % 4) == trains] for trains in (True, False))
+    data = TrainingData(features, WORDS, Pairs.of(training), Pairs.of(validating), None)
     model = kind.initialise(options, data, generators(options.seed)[0])
     return Trainer(model, options, data, pathlib.Path(folder) / f"{name}.p", ranks=ranks)
 

@@ -13,11 +13,11 @@ from neuraltalk.cli.options import resolve
 from neuraltalk.cli.records import AlignmentTrainingOptions
 from neuraltalk.data.batches import pack_words
 from neuraltalk.data.dataset import load_dataset
+from neuraltalk.data.pairs import encode_pairs
 from neuraltalk.data.regions import open_regions
 from neuraltalk.errors import UserError
 from neuraltalk.metrics.retrieval import retrieval
 from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
-from neuraltalk.train.perplexity import encode_pairs
 from neuraltalk.train.retrieval import pairs_by_image, retrieve
 
 SIZES = ["--embedding_size", "12", "--word_encoding_size", "6", "--hidden_size", "8"]

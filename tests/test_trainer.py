@@ -3,19 +3,19 @@
 import dataclasses
 import math
 import signal
-import types
 
 import numpy as np
 import pytest
 
 from neuraltalk.cli.records import TrainingOptions
 from neuraltalk.data.batches import make_batch
+from neuraltalk.data.pairs import Pairs
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions, Loss
 from neuraltalk.train import trainer as training
 from neuraltalk.train.checkpoint import load_checkpoint
-from neuraltalk.train.perplexity import encode_pairs, from_log_likelihood, perplexity
+from neuraltalk.train.perplexity import from_log_likelihood, perplexity
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.trainer import Trainer, TrainingData, Watcher, initialise_from
 
@@ -37,7 +37,7 @@ def make_data(images=12):
     rng = np.random.default_rng(5)
     pairs = [(k % images, rng.integers(1, 6, rng.integers(0, 6)).tolist()) for k in range(3 * images)]
     features = Rows(rng.random((images, 7), dtype=np.float32))
-    return TrainingData(features, WORDS, pairs[: 2 * images], pairs[2 * images :], None)
+    return TrainingData(features, WORDS, Pairs.of(pairs[: 2 * images]), Pairs.of(pairs[2 * images :]), None)
 
 
 def make_trainer(folder, watcher=None, data=None, kind=Captioner, **changes):
@@ -107,15 +107,6 @@ def test_perplexity_is_that_of_the_sentences_one_by_one():
     assert seen == [0, 5, 10]
     assert from_log_likelihood(-1e6, 10) == math.inf
     assert math.isnan(from_log_likelihood(math.nan, 10))
-
-
-def test_pairs_of_images():
-    sentence = types.SimpleNamespace(tokens=["b", "zebra", "a"])
-    images = [
-        types.SimpleNamespace(imgid=4, sentences=[sentence, sentence]),
-        types.SimpleNamespace(imgid=2, sentences=[]),
-    ]
-    assert encode_pairs(images, WORDS) == [(4, [2, 1]), (4, [2, 1])]
 
 
 EVERYTHING = {

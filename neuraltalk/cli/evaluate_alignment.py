@@ -16,7 +16,7 @@ def evaluate(options, checkpoint, dataset, images, skipped):
 
     options: those of eval_sentence_predictions.py; skipped: the share (0..1) of words that the model doesn't know.
     """
-    from neuraltalk.train.perplexity import encode_pairs
+    from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.train.retrieval import pairs_by_image, retrieve
 
     if not 1 <= options.folds <= len(images):

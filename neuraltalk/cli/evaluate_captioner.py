@@ -89,7 +89,8 @@ def open_all(dataset, images, training, checkpoints):
 
 def perplexity_of(checkpoint, features, images):
     """The perplexity of the images' sentences."""
-    from neuraltalk.train.perplexity import encode_pairs, perplexity
+    from neuraltalk.data.pairs import encode_pairs
+    from neuraltalk.train.perplexity import perplexity
 
     return perplexity(checkpoint.captioner(), features, encode_pairs(images, checkpoint.vocabulary)).perplexity
 

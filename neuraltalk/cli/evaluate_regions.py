@@ -15,7 +15,8 @@ def evaluate(options, checkpoint, dataset):
     options: those of eval_sentence_predictions.py.
     """
     from neuraltalk.cli.evaluate import check_words, open_features, path_to_show
-    from neuraltalk.train.perplexity import encode_pairs, perplexity
+    from neuraltalk.data.pairs import encode_pairs
+    from neuraltalk.train.perplexity import perplexity
 
     images, references, source = choose_regions(options, dataset)
     features = open_features(dataset, images, checkpoint)

@@ -145,7 +145,7 @@ def region_statistics(options, data):
     """
     from neuraltalk.models.aligner import directions
 
-    imgids = sorted({imgid for imgid, _ in data.train_pairs})
+    imgids = np.unique(data.train_pairs.imgids)
     features = data.features.of(imgids[:: max(1, len(imgids) // SAMPLE)]).features.astype(np.float64)
     mean = directions(features).mean(axis=0)
     if options.region_scaling == "centred":

@@ -10,6 +10,7 @@ from neuraltalk.cli import console
 from neuraltalk.cli.captioning import check_output_folder
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
+from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_beside, locked
 from neuraltalk.parallel import blas_threads
@@ -53,7 +54,7 @@ def main(argv=None):
     watcher = Watcher(options, best_file) if ranks.rank == 0 else training.Watcher()
     with only_run(best_file, watcher.status.path) if ranks.rank == 0 else contextlib.nullcontext():
         with ranks.rank_0_first():  # it may draw or convert
-            images, data = load_data(options, kind, given.get("extractor"))
+            data = load_data(options, kind, given.get("extractor"))
         if resumed:
             check_same_data(resumed, data)
         model = kind.initialise(options, data, generators(options.seed)[0])
@@ -62,7 +63,7 @@ def main(argv=None):
         trainer = training.Trainer(model, options, data, best_file, watcher, ranks)
         if resumed:
             trainer.restore(resumed)
-        describe(options, images, data, trainer, kind)
+        describe(options, data, trainer, kind)
         if resumed:
             console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
         elif start:
@@ -96,14 +97,17 @@ def run(trainer):
         raise UserError(f"{console.told(fault)}; {hint}") from None
 
 
+@without_garbage_collection()
 def load_data(options, kind, source=None):
-    """Data set, features and vocabulary, checked -> (dict split -> images, TrainingData). Draws absent `scenes`.
+    """Data set, features and vocabulary, checked -> TrainingData. Draws absent `scenes`.
+
+    Of the data set itself nothing is kept: COCO's is two million objects.
 
     source: the pretrained extractor that made the features, if the user says so.
     """
     from neuraltalk.data.dataset import find_dataset, load_dataset
+    from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.data.vocabulary import build_vocabulary
-    from neuraltalk.train.perplexity import encode_pairs
     from neuraltalk.train.trainer import TrainingData
 
     if options.dataset == "scenes":
@@ -127,7 +131,7 @@ def load_data(options, kind, source=None):
     sentences = [sentence for image in images["train"] for sentence in image.sentences]
     vocabulary = build_vocabulary(sentences, options.word_count_threshold)
     pairs = {split: encode_pairs(images[split], vocabulary) for split in images}
-    return images, TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder, kind))
+    return TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder, kind))
 
 
 def draw_absent_scenes(folder):
@@ -176,23 +180,22 @@ def check_same_data(resumed, data):
         )
 
 
-def describe(options, images, data, trainer, kind):
+def describe(options, data, trainer, kind):
     """Say what is trained, on what, and how."""
     parameters = sum(array.size for array in trainer.model.params.values())
-    sentences = [sentence for image in images["train"] for sentence in image.sentences]
-    skipped, schedule, count = data.vocabulary.skipped_share(sentences), trainer.schedule, console.format_count
+    schedule, count = trainer.schedule, console.format_count
     rate = f"{options.learning_rate:g}" + (
         "" if options.learning_rate_decay == "none" else f" falling to 0 ({options.learning_rate_decay})"
     )
     preset = f", preset {options.preset}" if options.preset else ""
     console.say(
-        f"data        {options.dataset}: {count(len(images['train']))} images with {count(len(data.train_pairs))} "
-        f"sentences to train on, {count(len(images['val']))} with {count(len(data.val_pairs))} to validate"
+        f"data        {options.dataset}: {count(data.train_pairs.images)} images with {count(len(data.train_pairs))} "
+        f"sentences to train on, {count(data.val_pairs.images)} with {count(len(data.val_pairs))} to validate"
     )
     console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers {kind.features_of}")
     console.say(
         f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} "
-        f"times or more); {100 * skipped:.2f} % of the training words are skipped"
+        f"times or more); {100 * data.train_pairs.skipped:.2f} % of the training words are skipped"
     )
     console.say(
         f"model       {kind.describe(options)}: {count(parameters)} parameters in {options.dtype}"

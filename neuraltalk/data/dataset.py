@@ -15,13 +15,12 @@ The file is checked completely before anything uses it: what is wrong there woul
 the wrong picture.
 """
 
-import contextlib
-import gc
 import itertools
 import json
 import pathlib
 from typing import NamedTuple
 
+from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
 
 SPLITS = ("train", "val", "test", "restval")  # COCO's restval: validation images that train
@@ -79,7 +78,7 @@ def load_dataset(folder):
     """
     folder = pathlib.Path(folder)
     path = folder / "dataset.json"
-    with _without_garbage_collection():
+    with without_garbage_collection():
         document = read_json(path)
         for fault in find_faults(document, path):
             raise UserError(fault)
@@ -177,7 +176,7 @@ def _sentence_faults(record, known_words):
             yield f"sentence {place}: tokens should be a list of words, not {_shown(tokens)}"
         elif not tokens:
             yield f"sentence {place}: tokens is empty (remove the sentence, or give it words)"
-        else:
+        elif not set(map(type, tokens)) <= {str} or not known_words.issuperset(tokens):
             for token in tokens:
                 if not isinstance(token, str) or (
                     token not in known_words and (not token.strip() or not _is_text(token))
@@ -234,7 +233,7 @@ def read_json(path):
     def share_words(record):
         tokens = record.get("tokens")
         if isinstance(tokens, list) and set(map(type, tokens)) <= {str}:
-            record["tokens"] = [words.setdefault(token, token) for token in tokens]
+            record["tokens"] = list(map(words.setdefault, tokens, tokens))
         return record
 
     try:
@@ -243,18 +242,6 @@ def read_json(path):
         raise UserError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested thousands deep
         raise UserError(f"{path}: not usable JSON: {error!s:.100}") from None
-
-
-@contextlib.contextmanager
-def _without_garbage_collection():
-    """Millions of new objects would be searched for cycles again and again: half of the loading time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _is_text(value):

@@ -19,11 +19,6 @@ class Perplexity(NamedTuple):
     words: int  # END included
 
 
-def encode_pairs(images, vocabulary):
-    """All (imgid, word numbers) pairs of some images, in order: one for each sentence."""
-    return [(image.imgid, vocabulary.encode(sentence.tokens)) for image in images for sentence in image.sentences]
-
-
 def perplexity(captioner, features, pairs, batch_size=100, watch=None, ranks=ALONE):
     """Perplexity of a captioner on (imgid, word numbers) pairs, dropout off -> Perplexity.
 

@@ -90,7 +90,7 @@ class AlignmentTask:
         self.val = pairs_by_image(data.val_pairs)
 
     def sampler(self, rng):
-        images = np.array([imgid for imgid, _ in self.data.train_pairs])
+        images = self.data.train_pairs.imgids
         if len(np.unique(images)) < 2:
             raise UserError(
                 "the train split has only one image with sentences, and the alignment model learns from telling images "

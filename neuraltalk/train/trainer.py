@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.data.pairs import Pairs
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE, Interrupted
 from neuraltalk.train import checkpoint as checkpoints
@@ -39,8 +40,8 @@ class TrainingData(NamedTuple):
 
     features: object  # Features, or anything with rows(); for an aligner Regions, or anything with of()
     vocabulary: object
-    train_pairs: list  # (imgid, word numbers)
-    val_pairs: list
+    train_pairs: Pairs
+    val_pairs: Pairs
     extractor: dict  # None, or the state of what made the features
 
 
