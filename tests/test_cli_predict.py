@@ -112,6 +112,33 @@ def test_features_of_elsewhere_follow_tasks(place, capsys):
     assert sorted(again.splitlines()) == sorted(out.splitlines())
 
 
+def test_features_know_their_pictures_by_name(place, capsys):
+    """Pictures that came and went since neuraltalk extract: each caption is still of its own picture."""
+    from neuraltalk.cli import extract
+
+    folder = place / "pictures"
+
+    def described():
+        code, _, err = run(capsys, "-r", "pictures")
+        assert code == 0
+        return {blob["img_path"]: round(blob["candidate"]["logprob"], 5) for blob in result_of(folder)["imgblobs"]}, err
+
+    before, _ = described()
+    assert len(set(before.values())) == 4
+    assert extract.main([str(folder), "--features", str(place / "cv" / "tiny.p")]) == 0
+    (folder / "a.jpg").rename(folder / "e.jpg")  # as many as before, in another order
+    after, err = described()
+    assert after == {name: before[name] for name in ("b.png", "c.bmp", "d.gif")}
+    assert "e.jpg was added since pictures/features.npy was made: left out (neuraltalk extract pictures --force" in err
+    (folder / "tasks.txt").write_text("d.gif\ne.jpg\nb.png\n")  # chooses and orders here too
+    assert list(described()[0]) == ["d.gif", "b.png"]
+    (folder / "tasks.txt").write_text("e.jpg\n")
+    assert "has features of other pictures than those in pictures, such as e.jpg" in refused(capsys, "-r", "pictures")
+    (folder / "tasks.txt").unlink()
+    assert extract.main([str(folder), "--features", str(place / "cv" / "tiny.p"), "--force"]) == 0
+    assert len(described()[0]) == 4
+
+
 def test_features_of_a_pretrained_network_for_a_model_that_does_not_say_its_own(place, capsys, monkeypatch):
     """Equal numbers of another network would give fluent sentences about nothing: the user is told whose they are."""
     from neuraltalk.vision import extractors

@@ -81,7 +81,8 @@ def test_a_folder_of_pictures(pictures, small_extractor, capsys):
     out = capsys.readouterr().out
     assert "features.npy: 5 pictures, 24 numbers each, by kmeans" in out and "region_feats.mat: 5 pictures, 24 numbers a region" in out
     assert sorted(path.name for path in pictures.iterdir() if path.suffix != ".png") == [
-        "extractor.npz", "features.npy", "region_extractor.npz", "region_feats.mat",
+        "extractor.npz", "features.npy", "features.npy.pictures.txt",
+        "region_extractor.npz", "region_feats.mat", "region_feats.mat.pictures.txt",
     ]  # fmt: skip
     extractor, paths = load_extractor(small_extractor), sorted(pictures.glob("*.png"))
     np.testing.assert_array_equal(open_features(pictures, images=5).rows(range(5)), extractor.features(paths))
@@ -335,8 +336,9 @@ def test_unreadable_pictures_of_a_folder_are_left_out(pictures, small_extractor,
     assert run(pictures, "--features", small_extractor, "--regions") == 0
     captured = capsys.readouterr()
     assert "skipped: " in captured.err and "001.png" in captured.err
-    assert "1 of 5 pictures couldn't be read" in captured.out and "tasks.txt names the others" in captured.out
-    assert (pictures / "tasks.txt").read_text().split() == ["000.png", "002.png", "003.png", "004.png"]
+    assert "1 of 5 pictures couldn't be read" in captured.out and "npy.pictures.txt names the others" in captured.out
+    for file in ("features.npy", "region_feats.mat"):
+        assert (pictures / f"{file}.pictures.txt").read_text().split() == ["000.png", "002.png", "003.png", "004.png"]
     rows = open_features(pictures, images=4).rows(range(4))
     np.testing.assert_array_equal(rows[1], load_extractor(small_extractor).features([pictures / "002.png"])[0])
     assert open_regions(pictures, 4).count == 4

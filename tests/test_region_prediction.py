@@ -1,6 +1,7 @@
 """predict_on_images.py with a captioner of regions: which regions, and what it says if there are none."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from test_region_evaluation import SMALL
 
 from neuraltalk.cli import phrases, predict
 from neuraltalk.cli.main import main as neuraltalk_command
-from neuraltalk.cli.predict_regions import beside, confident, is_of_regions
+from neuraltalk.cli.predict_regions import beside, confident, is_of_regions, propose
 from neuraltalk.data.regions import open_regions
 from neuraltalk.decode.beam_search import Caption
 from neuraltalk.train.checkpoint import load_checkpoint
@@ -49,6 +50,12 @@ def test_new_pictures_with_region_features(place, capsys):
     np.savez(place / "new" / "region_feats.npz", feats=feats.T, boxes=boxes.T, image=np.repeat([0, 1], 3)[None])
     code, out, _ = run(capsys, predict, MODEL, "-r", "new", "--confidence", "0", "-b", "1")
     assert code == 0 and out.startswith("a.png")
+    checkpoint, paths = load_checkpoint(MODEL), [pathlib.Path("new/a.png"), pathlib.Path("new/b.png")]
+    first, second = propose(pathlib.Path("new"), checkpoint, paths)
+    (place / "new" / "region_feats.npz.pictures.txt").write_text("b.png\na.png\n")  # then by name, not by place
+    of_a, of_b = propose(pathlib.Path("new"), checkpoint, paths)
+    assert [of_a.path, of_b.path] == paths and not np.array_equal(first.features, second.features)
+    assert np.array_equal(of_a.features, second.features) and np.array_equal(of_b.features, first.features)
     page = (place / "new" / "result.html").read_text(encoding="utf-8")
     assert page.count('<article class="card"') == 2 and "Regions of new" in page and "data:image/jpeg" in page
     assert "lower --confidence" in refused(capsys, predict, MODEL, "-r", "new", "--confidence", "1")
@@ -82,7 +89,6 @@ def test_whole_image_beside():
 def test_boxes_measured_by_the_checkpoint_of_the_embedded_pictures(tmp_path, monkeypatch, capsys):
     from test_reduced_regions import learn, make
 
-    from neuraltalk.cli.predict_regions import propose
     from neuraltalk.errors import UserError
 
     base, picture, boxes, features, whole = make()
@@ -111,7 +117,6 @@ def test_boxes_measured_by_the_checkpoint_of_the_embedded_pictures(tmp_path, mon
 def test_pictures_of_which_none_can_be_read(tmp_path, capsys):
     from test_reduced_regions import make
 
-    from neuraltalk.cli.predict_regions import propose
     from neuraltalk.errors import UserError
 
     class Model:
@@ -143,7 +148,6 @@ def test_a_region_file_of_another_kind_is_refused(tmp_path):
     """As many numbers of another network would give fluent sentences about nothing."""
     from test_reduced_regions import learn, make
 
-    from neuraltalk.cli.predict_regions import propose
     from neuraltalk.errors import UserError
 
     base, _, boxes, features, whole = make()

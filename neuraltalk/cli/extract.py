@@ -18,7 +18,7 @@ Computes features from pixels, for training and captioning:
 
 WHERE is a data set (a name below data/, or its folder) or a folder of pictures. Ctrl-C or a crash loses
 nothing: the same command goes on where it stopped. Unreadable pictures are told and skipped: in a data set
-their rows are zeros, in a folder they have none, and tasks.txt names the pictures that do.
+their rows are zeros, in a folder they have none; FILE.pictures.txt beside each file names the pictures that do.
 """
 
 EPILOG = """\
@@ -155,7 +155,7 @@ def find_pictures(where):
         pictures = [Picture(path.relative_to(folder).as_posix(), path) for path in pictures_of(folder)]
         for picture in pictures:
             if [line.strip() for line in picture.name.splitlines()] != [picture.name]:
-                raise UserError(f"{folder}: a picture is named {picture.name!r}, which no line of tasks.txt can hold; rename it")
+                raise UserError(f"{folder}: a picture is named {picture.name!r}, which no line of a text can hold; rename it")
         return None, pictures
     dataset = load_dataset(find_dataset(where, captioning.DATA))
     if dataset.regions_of is not None:
@@ -249,12 +249,15 @@ def jobs(wanted, pictures, extractor):
 
 def tell(pictures, output, extractor, whole, regions, faults, dataset):
     """Say what was written."""
+    from neuraltalk.data.feature_writer import names_beside
+
     count = console.format_count(len(pictures) - (0 if dataset is not None else len(faults)))
-    for name in file_names(extractor, whole, regions):
+    names = file_names(extractor, whole, regions)
+    for name in names:
         what = f"{extractor.region_dimension} numbers a region" if name.startswith("region") else f"{extractor.dimension} numbers each"
         print(f"{output / name}: {count} pictures, {what}, by {extractor.name}")
     if faults:
-        rows = "their rows are zeros" if dataset is not None else f"{output / 'tasks.txt'} names the others"
+        rows = "their rows are zeros" if dataset is not None else f"{names_beside(output / names[0])} names the others"
         print(f"{len(faults)} of {len(pictures)} pictures couldn't be read; {rows}: {faults[0][1]}")
 
 

@@ -189,7 +189,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     boxes       {name: boxes (R, 4)} of a detector, in place of proposals; or None
     jobs        processes; 1 is this one
     restart     forget what an earlier run has measured
-    keep_rows   an unreadable picture has a row of zeros; otherwise none, and tasks.txt names those that have one
+    keep_rows   an unreadable picture has a row of zeros; otherwise none, and FILE.pictures.txt beside each file names those that have one
 
     extractor.npz says what made the features, region_extractor.npz the same of regions. Raises UserError if an earlier,
     unfinished run measured something else.
@@ -231,12 +231,11 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         faults = [(picture, fault) for key, picture in zip(keys, pictures) if (fault := unpack_fault(journal[key])) is not None]
         if len(faults) == len(pictures):
             raise UserError(f"none of the {len(pictures)} pictures can be read: {faults[0][1]}")
-        if faults and not keep_rows:
+        names = None
+        if not keep_rows:
             unreadable = {picture.name for picture, _ in faults}
             keys = [key for key, picture in zip(keys, pictures) if picture.name not in unreadable]
             names = [picture.name for picture in pictures if picture.name not in unreadable]
-        else:
-            names = None
         assemble(journal, keys, output, extractor, whole, regions, names)
     remove_folder(partial)  # at once: records without the plan beside them could be taken for another's
     return faults
@@ -288,13 +287,14 @@ def file_names(extractor, whole, regions):
 
 
 def assemble(journal, keys, output, extractor, whole, regions, names=None):
-    """Copy the records of `keys`, in this order, into the files; `names` go into tasks.txt."""
-    from neuraltalk.data.feature_writer import write_feature_rows, write_region_rows
+    """Copy the records of `keys`, in this order, into the files; the pictures' `names`, if given, stand beside them."""
+    from neuraltalk.data.feature_writer import names_beside, write_feature_rows, write_region_rows
 
     for name in file_names(extractor, whole, regions):
         (output / name).unlink(missing_ok=True)  # before what tells of it is replaced, should this be interrupted
-    if names is not None:
-        write_text(output / "tasks.txt", "".join(f"{name}\n" for name in names))
+        names_beside(output / name).unlink(missing_ok=True)
+        if names is not None:
+            write_text(names_beside(output / name), "".join(f"{name}\n" for name in names))
     if whole:
         extractor.save(output / "extractor.npz")
         nothing = np.zeros(extractor.dimension, np.float32)

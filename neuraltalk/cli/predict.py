@@ -19,8 +19,8 @@ Your own pictures, in any format:
 Features are computed from the pixels by the extractor that the checkpoint carries, or by the pretrained network that
 it names (neuraltalk weights fetches it). For a checkpoint that knows of neither, such as the original's, say what it
 was trained on by --extractor, or put a feature file into the folder, vgg_feats.mat or the like; its columns follow the
-lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name. With tasks.txt only the
-pictures that it lists are described, in its order.
+lines of tasks.txt (a file name each), or, without tasks.txt, the pictures sorted by name; those of neuraltalk extract
+know their pictures by name. With tasks.txt only the pictures that it lists are described, in its order.
 
 A checkpoint that was trained on regions (neuraltalk phrases) writes a sentence on each region that it is confident
 about. The regions are proposed from the pixels; or put boxes of a detector into the folder, boxes.json
@@ -163,9 +163,11 @@ def gather(root, checkpoint):
 
     tasks, paths = root / "tasks.txt", pictures_of(root)
     if any((root / name).is_file() for name in NAMES):
-        features = open_features(root, images=len(paths))
+        features = open_features(root)
+        paths, rows, count = rows_of(features.path, paths)
+        features.orient(count)
         captioning.check_features(checkpoint, features, root)
-        return paths, features.rows(range(len(paths)))
+        return paths, features.rows(rows)
     if checkpoint.extractor is None:
         raise UserError(
             f"{checkpoint.path} was trained on features from elsewhere and can't extract them; put theirs into {root} as "
@@ -179,6 +181,27 @@ def gather(root, checkpoint):
             + "; correct the list, or remove it to describe all pictures there"
         )
     return paths, None
+
+
+def rows_of(file, paths):
+    """Which rows of a feature file are of these pictures -> (those that have one, their rows, how many rows there should be).
+
+    The file's own list of names (neuraltalk extract writes it) says so; without one the rows are those of `paths` in order.
+    """
+    from neuraltalk.data.feature_writer import names_beside
+
+    listed = names_beside(file)
+    if not listed.is_file():
+        return paths, range(len(paths)), len(paths)
+    row_of = {path: row for row, path in enumerate(read_tasks(listed))}
+    measured, new = [path for path in paths if path in row_of], [path for path in paths if path not in row_of]
+    again = f"neuraltalk extract {file.parent} --force measures all again"
+    if not measured:
+        raise UserError(f"{file}: has features of other pictures than those in {file.parent}, such as {new[0].name}; {again}")
+    if new:
+        console.say(f"{new[0].name} was added since {file} was made" + (f", and so were {len(new) - 1:,} others" if new[1:] else "")
+                    + f": left out ({again})")
+    return measured, [row_of[path] for path in measured], len(row_of)
 
 
 def pictures_of(root):

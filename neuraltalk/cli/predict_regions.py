@@ -145,19 +145,22 @@ def propose(root, checkpoint, paths):
     pixels. A region file that lies there takes their place.
     """
     from neuraltalk.cli.extraction import Picture, detections
+    from neuraltalk.cli.predict import rows_of
     from neuraltalk.data.regions import NAMES, open_regions
 
     if (root / BOXES).is_file() and checkpoint.extractor is not None:
         pictures = [Picture(path.relative_to(root).as_posix(), path) for path in paths]
         found = detections(root / BOXES, pictures)
         return measured(paths, checkpoint, {picture.path: found[picture.name] for picture in pictures if picture.name in found})
-    if any((root / name).is_file() for name in NAMES):
-        regions = open_regions(root, len(paths))
+    file = next((root / name for name in NAMES if (root / name).is_file()), None)
+    if file is not None:
+        paths, rows, count = rows_of(file, paths)
+        regions = open_regions(root, count)
         copies = copies_of(checkpoint, regions.dimension, regions.path)
         captioning.check_kind(checkpoint, regions, root)
         proposals = []
-        for k, path in enumerate(paths):
-            block = regions.of([k])
+        for row, path in zip(rows, paths):
+            block = regions.of([row])
             proposals.append(Proposal(path, block.boxes, beside(block.features, copies)))
         return proposals
     if checkpoint.extractor is not None:

@@ -37,6 +37,11 @@ def write_matlab(path, shapes):
             file.write(b"MATLAB 7.3 MAT-file, written by NeuralTalk".ljust(116) + bytes(8) + b"\x00\x02IM")
 
 
+def names_beside(path):
+    """The file that names the pictures that a feature file's rows are of, one a line, if no dataset.json numbers them."""
+    return path.with_name(f"{path.name}.pictures.txt")
+
+
 def write_feature_rows(path, rows, N, D):
     """Write features to `path`, a .mat (variable feats, D x N) or .npy (N x D) by its name.
 
