@@ -24,9 +24,9 @@ def build_parser():
 @console.command
 def main(argv=None):
     """Write the copy. Returns 0, or raises UserError."""
+    options = build_parser().parse_args(argv)
     from neuraltalk.train.checkpoint import half_precision, load_checkpoint, save_checkpoint
 
-    options = build_parser().parse_args(argv)
     copy = pathlib.Path(options.copy)
     if copy.exists():
         raise UserError(f"{copy} is there already; name another file, or move it away")
