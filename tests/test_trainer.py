@@ -198,6 +198,18 @@ def test_killed_and_resumed_to_the_bit(tmp_path, monkeypatch, moment, after):
         assert (tmp_path / "straight" / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_killed_before_the_first_step_and_resumed_keeps_the_older_run(tmp_path):
+    make_trainer(tmp_path, max_epochs=1.0, seed=7).run()
+    before = load_bytes(tmp_path / "run.last.p")
+    with pytest.raises(Killed):
+        make_trainer(tmp_path, Killing("step", 0), max_epochs=1.0, eval_period=10.0).run()
+    resumed = make_trainer(tmp_path)
+    resumed.restore(load_checkpoint(tmp_path / "run.last.p"))
+    assert resumed.it == 0
+    resumed.run()
+    assert load_bytes(tmp_path / "run.last.previous.p") == before
+
+
 @pytest.mark.parametrize("written", [False, True])
 def test_killed_between_the_last_and_the_first_best_checkpoint(tmp_path, monkeypatch, written):
     """Who resumes writes the best one; and the file of an older run is kept, not replaced by our own."""

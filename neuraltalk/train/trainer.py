@@ -101,6 +101,7 @@ class Trainer:
         if options.average_decay > 0:
             self.average = {name: array.copy() for name, array in model.params.items()}
         self.it = 0
+        self.resumed = False
         self.history = []
         self.best = None  # the best figure on the validation split
         self.evaluated_at = 0  # the iteration of the last evaluation
@@ -131,12 +132,12 @@ class Trainer:
         with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
             try:
                 self.ranks.check_same(self._start, "weights, data or options")
-                if self.it == 0 and not self.history:
+                if self.resumed:
+                    self._save_best_if_missing()
+                else:
                     if self.ranks.rank == 0:
                         checkpoints.keep_previous(self.last_file)
                     self.save_last()  # from now on there is always something to resume
-                else:
-                    self._save_best_if_missing()
                 self.watcher.starting(self)
                 state = self._loop(interrupted)
                 if state == "interrupted":
@@ -350,7 +351,7 @@ class Trainer:
             self.best, self.evaluated_at = _numbers([state[f"best_{self.task.figure}"], state["evaluated_at"]])
             self.cost_watch.restore(_numbers(state["cost"]))
             self.tally.restore(_numbers(state[self.task.followed]))
-            self.it = checkpoint.it
+            self.it, self.resumed = checkpoint.it, True
             self.saved_epoch = self.epoch
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
             if self.history:
