@@ -64,7 +64,7 @@ def command(main):
                 print("interrupted", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
-            _silence_stdout()
+            _silence(sys.stdout)
             return CLOSED_PIPE
         except SystemExit as ending:
             if ending.code is None or isinstance(ending.code, int):
@@ -73,7 +73,13 @@ def command(main):
         except OSError as fault:
             if not is_fault_of_the_place(fault):
                 raise
+            if fault.filename is None and not _flushes(sys.stdout):
+                _silence(sys.stdout)
+                return _fail(f"standard output: {fault.strerror}")
             return _fail(told(fault) + _REMEDIES.get(fault.errno, ""))
+        finally:
+            if not _flushes(sys.stderr):
+                _silence(sys.stderr)
 
     return wrapped
 
@@ -91,19 +97,37 @@ def told(fault):
 def _fail(text):
     """Print one line `error: ...` and return the exit code of a user's mistake."""
     with contextlib.suppress(BrokenPipeError):
-        print("error: " + " ".join(text.split()), file=sys.stderr)
+        _print("error: " + " ".join(text.split()))
     return USER_ERROR
 
 
-def _silence_stdout():
-    """Point stdout at nothing, or the interpreter complains about the closed pipe once more when it exits."""
+def _silence(stream):
+    """Point it at nothing, or the interpreter meets the closed pipe or full disk behind it once more when it exits."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _flushes(stream):
+    """Whether what was printed got where it should."""
+    try:
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def say(text):
     """One line to the person at the terminal (stderr), at once."""
-    print(text, file=sys.stderr, flush=True)
+    _print(text)
+
+
+def _print(text, stream=None, end="\n"):
+    """Print for people. A log on a full disk is no reason to end a run: it lacks some lines then."""
+    try:
+        print(text, end=end, file=sys.stderr if stream is None else stream, flush=True)
+    except OSError as fault:
+        if not is_fault_of_the_place(fault):
+            raise
 
 
 def format_duration(seconds):
@@ -170,7 +194,7 @@ class Progress:
     def say(self, text):
         """A line of its own that stays; the bar moves on below it."""
         self._wipe()
-        print(text, file=self.stream, flush=True)
+        _print(text, self.stream)
         if self.on_terminal:
             self._draw(self.clock())
 
@@ -179,14 +203,14 @@ class Progress:
         if self.done > self.started and self.shown != self.done:
             self._draw(self.clock())
         if self.width_drawn:
-            print(file=self.stream, flush=True)
+            _print("", self.stream)
             self.width_drawn = 0
 
     def _draw(self, now):
         self.drawn, self.shown = now, self.done
         text = self._text(now)
         if not self.on_terminal:
-            print(text, file=self.stream, flush=True)
+            _print(text, self.stream)
             return
         columns = _columns(self.stream)
         room = columns - len(text) - 4
@@ -194,12 +218,12 @@ class Progress:
             filled = round(min(room, 30) * min(self.done / self.total, 1.0))
             text = "[" + "#" * filled + "." * (min(room, 30) - filled) + "] " + text
         text = text[: columns - 1]
-        print("\r" + text.ljust(self.width_drawn), end="", file=self.stream, flush=True)
+        _print("\r" + text.ljust(self.width_drawn), self.stream, end="")
         self.width_drawn = len(text)
 
     def _wipe(self):
         if self.width_drawn:
-            print("\r" + " " * self.width_drawn + "\r", end="", file=self.stream)
+            _print("\r" + " " * self.width_drawn + "\r", self.stream, end="")
             self.width_drawn = 0
 
     def _text(self, now):

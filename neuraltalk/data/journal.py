@@ -8,6 +8,7 @@ Records are only ever added. A kill, or a power cut, can leave half a record at 
 length or checksum and cuts it off. Values stay in the file, only where they lie is remembered: 100 bytes a record.
 """
 
+import contextlib
 import os
 import pathlib
 import struct
@@ -62,7 +63,14 @@ class Journal:
         return self._file.read(length)
 
     def add(self, key, value):
-        """Add a record at the end. It is with the operating system when this returns."""
+        """Add a record at the end. It is with the operating system when this returns. An OSError names the file."""
+        try:
+            self._add(key, value)
+        except OSError as fault:
+            fault.filename = str(self.path)
+            raise
+
+    def _add(self, key, value):
         key_bytes = key.encode("utf-8")
         data = key_bytes + value
         self._file.seek(0, os.SEEK_END)
@@ -74,7 +82,8 @@ class Journal:
             self._synced = time.monotonic()
 
     def close(self):
-        self._file.close()
+        with contextlib.suppress(OSError):  # what couldn't be written, add() has told
+            self._file.close()
 
     def __enter__(self):
         return self
