@@ -36,7 +36,10 @@ _FAULTS_OF_THE_PLACE = {
     errno.ENAMETOOLONG,
     getattr(errno, "EDQUOT", errno.ENOSPC),
 }
-_REMEDIES = {errno.ENOSPC: "; make room and give the same command again"}
+_REMEDIES = {
+    errno.ENOSPC: "; make room and give the same command again",
+    errno.EROFS: "; name another place, or let it be written",
+}
 
 
 def command(main):
@@ -55,7 +58,11 @@ def command(main):
                 stream.reconfigure(errors="backslashreplace")
         try:
             code = main(argv)
-            sys.stdout.flush()
+            try:
+                sys.stdout.flush()
+            except OSError as fault:
+                fault.filename = "standard output"
+                raise
             return code or 0
         except UserError as fault:
             return _fail(str(fault))
@@ -73,13 +80,11 @@ def command(main):
         except OSError as fault:
             if not is_fault_of_the_place(fault):
                 raise
-            if fault.filename is None and not _flushes(sys.stdout):
-                _silence(sys.stdout)
-                return _fail(f"standard output: {fault.strerror}")
             return _fail(told(fault) + _REMEDIES.get(fault.errno, ""))
         finally:
-            if not _flushes(sys.stderr):
-                _silence(sys.stderr)
+            for stream in (sys.stdout, sys.stderr):
+                if not _flushes(stream):
+                    _silence(stream)
 
     return wrapped
 
