@@ -211,11 +211,11 @@ def test_each_command_says_which_one_fits(place, capsys):
     "text, said",
     [
         ("{", "phrases.json: not JSON"),
-        ("[]", "should be a list with an entry for each of the 30 images; it is 0 entries"),
-        ("{}", "it is a dict"),
+        ("[]", "has phrases of 0 images, but there are 30"),
+        ("{}", "should be a list with a list of phrases"),
         (
             json.dumps([[{"sentence": 0, "phrase": "a dog", "box": [1, 2, 3]}]] + [[]] * 29),
-            "the phrases of image 0 should be",
+            "image 0, phrase 0: box should be",
         ),
     ],
 )

@@ -218,7 +218,7 @@ def test_mistakes_in_tasks(place, capsys):
     tasks.write_text("../secret.png\n", encoding="utf-8")
     assert "outside the folder" in refused(capsys, "-r", "pictures")
     tasks.write_bytes(b"\xff\xfe\x00")
-    assert "not a text in UTF-8" in refused(capsys, "-r", "pictures")
+    assert "is UTF-16; save it as UTF-8" in refused(capsys, "-r", "pictures")
 
 
 def test_features_of_another_kind_or_dimension_are_refused(place, capsys):

@@ -161,7 +161,7 @@ def test_mistakes_are_one_line(place, capsys):
     (place / "empty.txt").write_text("", encoding="utf-8")
     assert "empty.txt: no captions in it" in refused(capsys, "empty.txt", "-r", "coco.json")
     (place / "latin.txt").write_bytes(b"caf\xe9\n")
-    assert "latin.txt: not UTF-8 (byte 3)" in refused(capsys, "latin.txt")
+    assert "latin.txt: is not UTF-8 (byte 3)" in refused(capsys, "latin.txt")
     write(place / "single.json", {"candidates": ["a"], "references": [["a"]]})
     assert "--human needs images with two references" in refused(capsys, "single.json", "--human")
     assert "--json . is a folder" in refused(capsys, "single.json", "--json", ".")

@@ -122,7 +122,7 @@ def test_a_missing_file_and_another_encoding(tmp_path):
     with pytest.raises(UserError, match="dataset.json: can't be read: No such file"):
         load_dataset(tmp_path / "nowhere")
     (tmp_path / "dataset.json").write_bytes('{"images": ["é"]}'.encode("latin-1"))
-    with pytest.raises(UserError, match=r"dataset.json: not UTF-8 \(byte 13\)"):
+    with pytest.raises(UserError, match=r"dataset.json: is not UTF-8 \(byte 13\)"):
         load_dataset(tmp_path)
 
 

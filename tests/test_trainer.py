@@ -424,6 +424,14 @@ def test_a_state_that_does_not_fit(tmp_path, damage, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_history_with_gaps(tmp_path):
+    make_trainer(tmp_path, max_epochs=2.0).run()
+    checkpoint = load_checkpoint(tmp_path / "run.last.p")
+    checkpoint.history.insert(0, {"it": 1})
+    with pytest.raises(UserError, match="can't be resumed"):
+        make_trainer(tmp_path).restore(checkpoint)
+
+
 def test_the_best_checkpoint_has_no_state(tmp_path):
     make_trainer(tmp_path, max_epochs=1.0).run()
     with pytest.raises(UserError, match="holds the best weights only; name the run's .last.p"):

@@ -371,12 +371,9 @@ def load_truth(folder):
     path = pathlib.Path(folder) / "scenes.json"
     if not path.is_file():
         return None
-    try:
-        return {scene["filename"]: scene for scene in json.loads(path.read_text(encoding="utf-8"))}
-    except (ValueError, TypeError, KeyError) as fault:
-        raise UserError(
-            f"{path}: not the truth of embedded pictures ({type(fault).__name__}: {fault}); build them again or move it away"
-        ) from None
+    from neuraltalk.data.scenes.truth import read_scenes
+
+    return {scene["filename"]: scene for scene in read_scenes(folder)}
 
 
 def judge_blobs(blobs, truth):

@@ -1,12 +1,12 @@
 """The figures of an alignment model: retrieval in both directions, and grounding where the truth is known."""
 
 import itertools
-import json
 import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.cli.alignment_pages import write_pages
 from neuraltalk.cli.models import KINDS
+from neuraltalk.data.phrases import load_phrases
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json
 
@@ -24,7 +24,7 @@ def evaluate(options, checkpoint, dataset, images, skipped):
             f"--folds {options.folds} of {len(images)} images make no sense; give 1, or at most as many as images"
         )
     regions = open_regions(dataset, checkpoint)
-    phrases = read_phrases(dataset)
+    phrases = load_phrases(dataset.folder, len(dataset.images))
     captioning.check_output_folder(options.output)
     aligner, vocabulary = checkpoint.aligner(), checkpoint.vocabulary
     imgids, sentences = pairs_by_image(encode_pairs(images, vocabulary))
@@ -87,42 +87,6 @@ def open_regions(dataset, checkpoint):
     regions = KINDS["alignment"].open_features(dataset.folder, dataset)
     captioning.check_features(checkpoint, regions, dataset.folder, "take regions that this extractor measured")
     return regions
-
-
-def read_phrases(dataset):
-    """The data set's phrases.json, aligned with imgid: for each image its entries; None if there is none."""
-    path = dataset.folder / "phrases.json"
-    if not path.is_file():
-        return None
-    try:
-        phrases = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
-        raise UserError(f"{path}: not JSON ({fault}); get it again, or move it away") from None
-    if not isinstance(phrases, list) or len(phrases) != len(dataset.images):
-        found = f"{len(phrases)} entries" if isinstance(phrases, list) else f"a {type(phrases).__name__}"
-        raise UserError(
-            f"{path}: should be a list with an entry for each of the {len(dataset.images)} images; it is {found}"
-        )
-    for imgid, entries in enumerate(phrases):
-        if not isinstance(entries, list) or not all(map(is_phrase, entries)):
-            raise UserError(
-                f"{path}: the phrases of image {imgid} should be objects with sentence (a number from 0), phrase (a text) "
-                "and box (xmin, ymin, xmax, ymax)"
-            )
-    return phrases
-
-
-def is_phrase(entry):
-    """Whether an entry of phrases.json has what is used."""
-    return (
-        isinstance(entry, dict)
-        and type(entry.get("sentence")) is int
-        and entry["sentence"] >= 0
-        and isinstance(entry.get("phrase"), str)
-        and isinstance(entry.get("box"), list)
-        and len(entry["box"]) == 4
-        and all(type(number) in (int, float) for number in entry["box"])
-    )
 
 
 def ground(aligner, regions, phrases, imgids, sentences, vocabulary):

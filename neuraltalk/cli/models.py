@@ -132,10 +132,12 @@ def draw_absent_regions(folder):
 
 def seed_of(folder):
     """The seed of a built folder of scenes."""
-    import json
+    from neuraltalk.data.dataset import read_json
 
-    with open(folder / "dataset.json", encoding="utf-8") as file:
-        return json.load(file).get("seed", 0)
+    seed = read_json(folder / "dataset.json").get("seed", 0)
+    if type(seed) is not int or seed < 0:
+        raise UserError(f"{folder / 'dataset.json'}: its seed should be a whole number, not {seed!r:.40}; draw the pictures again")
+    return seed
 
 
 def region_statistics(options, data):

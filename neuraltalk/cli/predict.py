@@ -220,11 +220,9 @@ def pictures_of(root):
 
 def read_tasks(path):
     """The pictures that a tasks.txt lists, one file name a line; blank lines don't count."""
-    try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text in UTF-8; expected one file name a line") from None
-    names = [name for name in names if name]
+    from neuraltalk.formats.whole import read_text
+
+    names = [name for line in read_text(path).splitlines() if (name := line.strip())]
     for name in names:
         pure = pathlib.PurePath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:

@@ -7,8 +7,9 @@ stands for the image. References come as a list, by place, or as a dict, by id.
 import pathlib
 from typing import NamedTuple
 
-from neuraltalk.data.dataset import read_json, read_text
+from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_text
 
 WHAT_CAPTIONS = (
     "a result_struct.json, COCO results [{image_id, caption}], an object with lists candidates and references, or a text file"
@@ -73,7 +74,7 @@ def read_captions(path):
         from neuraltalk.pages.results import read_result
 
         return [
-            (blob.get("imgid"), blob["candidate"]["text"], [own["text"] for own in blob["references"]] or None)
+            (known_id(blob.get("imgid")), blob["candidate"]["text"], [own["text"] for own in blob["references"]] or None)
             for blob in read_result(path)["imgblobs"]
         ]
     if isinstance(document, dict) and "candidates" in document:
@@ -113,8 +114,9 @@ def references_of_json(path):
     document = read_json(path)
     found = {}
     if isinstance(document, dict) and isinstance(document.get("annotations"), list):
-        for image in document.get("images") or []:
-            if isinstance(image, dict) and "id" in image:
+        images = document.get("images")
+        for image in images if isinstance(images, list) else []:
+            if isinstance(image, dict) and known_id(image.get("id")) is not None:
                 found[image["id"]] = []
         for place, record in enumerate(document["annotations"], 1):
             image, caption = id_and_caption(record, f'{path}: "annotations", entry {place}')
@@ -128,9 +130,14 @@ def references_of_json(path):
         for fault in find_faults(document, path):
             raise UserError(fault)
         images = document["images"]
-        key = "cocoid" if all("cocoid" in image for image in images) else "imgid"
+        key = "cocoid" if all(known_id(image.get("cocoid")) is not None for image in images) else "imgid"
         return {image[key]: [s.get("raw") or " ".join(s["tokens"]) for s in image["sentences"]] for image in images}
     raise UserError(f"{path}: no references in it; expected {WHAT_REFERENCES}")
+
+
+def known_id(value):
+    """An image's id, a number or a text; None for anything else."""
+    return value if isinstance(value, (int, str)) else None
 
 
 def id_and_caption(record, where):

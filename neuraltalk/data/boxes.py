@@ -15,6 +15,7 @@ import numpy as np
 from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
 
+LARGEST = 1e30  # of coordinates and scores; 32-bit numbers end not far beyond
 WHOLE = 0.98  # a box that has this share of the picture's width and height counts as the whole of it
 
 
@@ -29,8 +30,8 @@ def read_boxes(path):
 
 def _boxes(path, name, rows):
     try:
-        array = np.array(rows, np.float32) if rows != [] else np.zeros((0, 4), np.float32)
-        fine = array.ndim == 2 and array.shape[1] in (4, 5) and np.isfinite(array).all()
+        array = np.array(rows, np.float64) if rows != [] else np.zeros((0, 4))
+        fine = array.ndim == 2 and array.shape[1] in (4, 5) and (np.abs(array) < LARGEST).all()
         fine = fine and (array[:, :2] <= array[:, 2:4]).all()
     except (ValueError, TypeError, OverflowError):
         fine = False
@@ -40,7 +41,7 @@ def _boxes(path, name, rows):
         )
     if array.shape[1] == 5:
         array = array[np.argsort(-array[:, 4], kind="stable")]
-    return np.ascontiguousarray(array[:, :4])
+    return np.ascontiguousarray(array[:, :4], np.float32)
 
 
 def whole_first(boxes, size):

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_text
 
 SPLITS = ("train", "val", "test", "restval")  # COCO's restval: validation images that train
 
@@ -210,16 +211,6 @@ def _image(record):
         None if box is None else tuple(box),
         record.get("source"),
     )
-
-
-def read_text(path):
-    """The text of a file in UTF-8, or UserError."""
-    try:
-        return pathlib.Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror}") from None
 
 
 def read_json(path):

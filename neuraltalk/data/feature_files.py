@@ -110,7 +110,7 @@ def _open_npz(path, variable):
             shape, fortran, dtype = there[variable]
             _check_matrix(path, variable, shape, dtype.kind)
             size = archive.getinfo(f"{variable}.npy").file_size
-    except DAMAGED:  # or encrypted
+    except (OSError, *DAMAGED):  # or encrypted
         raise damaged(path) from None
     if math.prod(shape) * dtype.itemsize > size:
         raise damaged(path)
@@ -122,7 +122,7 @@ def _open_npz(path, variable):
                 _npy_header(path, file)
                 yield from _row_blocks(path, file, dtype, shape)
                 file.read(1)  # only at its end does zipfile compare the checksum
-        except DAMAGED:
+        except (OSError, *DAMAGED):
             raise damaged(path) from None
 
     return Stored(shape, None, blocks, fortran)
@@ -132,7 +132,7 @@ def _npy_header(path, file):
     """Read a .npy header -> shape, whether in Fortran's order, dtype; the file stands at the numbers then."""
     try:
         return npy_header(file)
-    except DAMAGED:
+    except (OSError, *DAMAGED):
         raise damaged(path) from None
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from neuraltalk.data.dataset import SPLITS, read_json
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_text
 
 _FILE_COLUMN = re.compile(r"(file|image|img|photo|picture)([ _-]?(name|file|path))?$|(name|path)$")
 _CAPTION_COLUMN = re.compile(r"(caption|sentence|comment|description|text|raw)s?[ _-]?\d*$")
@@ -122,19 +123,6 @@ def read_split_file(path):
     if not names:
         raise UserError(f"{path}: is empty; expected picture names, one a line")
     return names
-
-
-def read_text(path):
-    """A whole text file; UserError if it can't be read or isn't UTF-8."""
-    try:
-        data = pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror}") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"not UTF-8 (byte {error.start})"
-        raise UserError(f"{path}: is {kind}; save it as UTF-8") from None
 
 
 def _lines(text):

@@ -48,7 +48,10 @@ class Journal:
         data = self._file.read(key_length + value_length)
         if zlib.crc32(data) != checksum:
             return None
-        return data[:key_length].decode("utf-8"), data[key_length:]
+        try:
+            return data[:key_length].decode("utf-8"), data[key_length:]
+        except UnicodeDecodeError:  # nobody's record
+            return None
 
     def __contains__(self, key):
         return key in self._places

@@ -62,9 +62,13 @@ def _sentence(value, where):
 
 def _number(value):
     """A number, or None for anything else and for one that isn't known."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # hundreds of digits
+        return None
+    return None if math.isnan(number) else number
 
 
 def _finite(value):

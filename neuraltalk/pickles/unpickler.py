@@ -7,13 +7,13 @@ lines here. Whatever else a file asks for is refused, by name, in one line. A ki
 a Dialect of its own.
 """
 
-import pathlib
 import struct
 import warnings
 
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_whole
 from neuraltalk.pickles.pickle_machine import (
     EMPTY_SET,
     Dialect,
@@ -41,11 +41,7 @@ def load_pickle(path):
     byte order, C-contiguous, writable). NumPy scalars become Python numbers; defaultdict and OrderedDict become dict.
     Raises UserError for a file that is missing, damaged, no pickle, or that asks for anything else.
     """
-    try:
-        data = pathlib.Path(path).read_bytes()
-    except OSError as fault:
-        raise UserError(f"{path}: can't be read: {fault.strerror or fault}") from None
-    return loads(data, path)
+    return loads(read_whole(path), path)
 
 
 def loads(data, path="pickle", dialect=None):
@@ -62,6 +58,8 @@ def load_next(data, position, path, dialect=None):
             return _Finisher().finish(machine.run()), machine.position
     except Refused as fault:
         raise UserError(f"{path}: {fault}") from None
+    except MemoryError:
+        raise UserError(f"{path}: needs more memory than this machine has") from None
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, struct.error) as fault:
         what = "no pickle at all" if machine.position <= position + 1 else "a damaged pickle"
         detail = " ".join(str(fault).split())[:80]

@@ -268,7 +268,7 @@ def load_checkpoint(path):
         perplexity=_figure(content, "perplexity", path),
         recall=_figure(content, "recall", path),
         vocabulary=vocabulary,
-        extractor=_typed(content, "extractor", dict, None, path),
+        extractor=_extractor(content, path),
         history=_typed(content, "history", list, [], path),
         training=_typed(content, "training", dict, None, path),
     )
@@ -285,6 +285,14 @@ def _typed(content, key, kind, default, path):
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UserError(f"{path}: the checkpoint's {key!r} is {_described(value)}, which makes no sense there")
     return value
+
+
+def _extractor(content, path):
+    """What made the features: the dict isn't looked into here, but everybody compares its name and fingerprint."""
+    extractor = _typed(content, "extractor", dict, None, path)
+    if extractor is not None and not all(isinstance(extractor.get(key), str) for key in ("name", "fingerprint")):
+        raise UserError(f"{path}: the checkpoint's extractor has no name or no fingerprint; take another copy of the file")
+    return extractor
 
 
 def _figure(content, key, path):

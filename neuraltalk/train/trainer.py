@@ -354,6 +354,8 @@ class Trainer:
             self.it, self.resumed = checkpoint.it, True
             self.saved_epoch = self.epoch
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
+            for entry in self.history:
+                _ = [entry[key] for key in ("it", "epoch", *self.task.names)]  # the status file tells them
             if self.history:
                 self.val_figure + 0.0  # the one that is used
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:

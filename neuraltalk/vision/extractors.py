@@ -6,11 +6,11 @@ pretrained ones give everybody the same numbers: they are made by name, with wei
 """
 
 import pathlib
-import zipfile
 
 from neuraltalk.errors import UserError
 
 PRETRAINED = ("vgg16-fc7", "vgg16-conv5")
+MOST = 1 << 28  # bytes of an extractor; those of the embedded world have 11 million
 
 
 def _kinds():
@@ -57,18 +57,17 @@ def extractor_from_state(state):
 
 def load_extractor(path):
     """The extractor in the `.npz` file `path`, as written by its `save`. Raises UserError naming the file."""
-    import numpy as np
+    from neuraltalk.formats.npy import read_npz
 
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such feature extractor; build the data set again")
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            state = {key: file[key] if file[key].ndim else file[key].item() for key in file.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+        arrays = read_npz(path, MOST)
+    except (OSError, UserError) as error:
+        reason = str(error).removeprefix(f"{path}: ")
         raise UserError(f"{path}: not a readable feature extractor ({reason}); build the data set again") from None
     try:
-        return extractor_from_state(state)
+        return extractor_from_state({key: array if array.ndim else array.item() for key, array in arrays.items()})
     except UserError as error:
         raise UserError(f"{path}: {error}") from None

@@ -6,13 +6,13 @@ quite exactly; parts of things; several things in one box; and false alarms.
 
 import contextlib
 import functools
-import json
 import pathlib
 
 import numpy as np
 
 from neuraltalk.data.scenes.build import BLOCK, REGIONS, extractor_in
 from neuraltalk.data.scenes.render import SIDE
+from neuraltalk.data.scenes.truth import read_scenes
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically, write_json
 from neuraltalk.parallel import spread
@@ -56,7 +56,7 @@ def write_regions(folder, seed=0, progress=None, dimension=DIMENSION):
     base_file, extractor_file = folder / "extractor.npz", folder / "region_extractor.npz"
     extractor_in.cache_clear()  # this process may have read earlier files of these names
     base = extractor_in(base_file)
-    scenes = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
+    scenes = read_scenes(folder, numbered=True)
     sample = [scene for scene in scenes if scene["split"] == "train"]
     sample = sample[:: max(1, -(-len(sample) // SAMPLE))]
     steps, R = len(sample) + len(scenes), 1 + DETECTIONS
@@ -117,7 +117,7 @@ def _boxes_of(scene, seed, imgid=None):
 def _write_unseen_boxes(folder, first, seed):
     """Boxes for the pictures of no split; they are numbered behind the others, as in build.py."""
     if (folder / "scenes.json").is_file():
-        scenes = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
+        scenes = read_scenes(folder)
         boxes = {scene["filename"]: _boxes_of(scene, seed, first + k).tolist() for k, scene in enumerate(scenes)}
         write_json(folder / "boxes.json", boxes)
 

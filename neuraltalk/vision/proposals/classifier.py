@@ -7,14 +7,15 @@ whose thousand class probabilities say how sure the network is of anything at al
 """
 
 import pathlib
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.formats.npy import read_npz
 from neuraltalk.vision.proposals.suppression import suppress
 
+MOST = 1 << 28  # bytes of a classifier
 OVERLAP = 0.3  # of two boxes of one class that overlap more, the surer stays (R-CNN's value)
 
 
@@ -45,10 +46,10 @@ def read_classifier(path, dimension):
     """The Classifier in an .npz file for features of `dimension` numbers. Raises UserError if it doesn't fit."""
     path = pathlib.Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            W, b = (np.asarray(file[name]) for name in ("W", "b"))
-    except (OSError, KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        arrays = read_npz(path, MOST, ("W", "b"))
+        W, b = arrays["W"], arrays["b"]
+    except (OSError, KeyError, UserError) as error:
+        reason = " ".join(str(error).removeprefix(f"{path}: ").split()) or type(error).__name__
         raise UserError(f"{path}: not a classifier ({reason:.100}); expected an .npz with W (numbers x classes) and b") from None
     b = b.ravel() if b.ndim == 2 and 1 in b.shape else b
     if W.ndim != 2 or b.shape != W.shape[1:] or {W.dtype.kind, b.dtype.kind} - set("fiu") or not W.size:

@@ -63,7 +63,7 @@ def read(path, shapes):
             if name == "conv1_1":
                 W = W[:, ::-1]  # blue, green, red -> red, green, blue
             layers[name] = (W if len(shape) == 4 else W.T), _numbers(path, name, bias, (layout.outputs_of(shape),))
-    except DAMAGED as fault:
+    except (OSError, *DAMAGED) as fault:
         raise damaged(path, fault) from None
     return Found(layers, *layout.CAFFE_INPUT, (), "Caffe's VGG-16 (.caffemodel)")
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.formats.damage import DAMAGED, damaged
+from neuraltalk.formats.whole import read_whole
 from neuraltalk.pickles.unpickler import loads
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.layout import Found
@@ -14,10 +15,7 @@ from neuraltalk.vision.weights.layout import Found
 
 def read(path, shapes):
     """Read a vgg16.ckpt -> Found. Raises UserError."""
-    try:
-        return parse(path.read_bytes(), path, shapes)
-    except OSError as fault:
-        raise UserError(f"{path}: can't be read: {fault.strerror or fault}") from None
+    return parse(read_whole(path), path, shapes)
 
 
 def parse(data, path, shapes):

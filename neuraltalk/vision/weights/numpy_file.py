@@ -42,7 +42,7 @@ def read(path, shapes):
                 mean, scale = _array(path, archive, "mean", (3,)), _array(path, archive, "scale", (3,))
             classes = tuple(map(str, _text(path, archive, "classes").tolist())) if "classes" in there else ()
             source = str(_text(path, archive, "source")) if "source" in there else "VGG-16 (.npz)"
-    except DAMAGED as fault:
+    except (OSError, *DAMAGED) as fault:
         raise damaged(path, fault) from None
     return Found(layers, mean, scale, classes, source)
 

@@ -48,7 +48,7 @@ def read(path, shapes):
                 streamed = file.read(len(MAGIC)) == MAGIC
             tensors, numbers = _open_stream(path) if streamed else _open_zip(path, stack)
             return _layers(path, shapes, tensors, numbers)
-        except DAMAGED as fault:
+        except (OSError, *DAMAGED) as fault:
             raise damaged(path, fault) from None
 
 
@@ -90,14 +90,17 @@ def _open_zip(path, stack):
     folder = next(name for name in archive.namelist() if name.endswith("/data.pkl")).rpartition("/")[0]
     if archive.getinfo(f"{folder}/data.pkl").file_size > MAX_PICKLE:
         raise ValueError("the pickle in it is too long")
-    with contextlib.suppress(KeyError):
-        if archive.read(f"{folder}/byteorder").strip() != b"little":
+    with contextlib.suppress(KeyError), archive.open(f"{folder}/byteorder") as file:
+        if file.read(100).strip() != b"little":
             raise UserError(f"{path}: written by a machine of the other byte order; save it again on this one")
     tensors, _ = load_next(archive.read(f"{folder}/data.pkl"), 0, path, _dialect({}))
 
     def numbers(storage):
         size = storage.size * storage.dtype.itemsize
-        with archive.open(f"{folder}/data/{storage.key}") as file:
+        name = f"{folder}/data/{storage.key}"
+        if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:  # so that no small file asks for much memory
+            raise ValueError("a storage that is compressed, as torch.save never does")
+        with archive.open(name) as file:
             content = file.read(size + 1)  # to its end, where zipfile compares the checksum
         if len(content) < size:
             raise ValueError("a storage is shorter than it says")

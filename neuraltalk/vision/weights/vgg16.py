@@ -116,7 +116,7 @@ def _format(path, start):
         try:
             with zipfile.ZipFile(path) as archive:
                 is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
-        except DAMAGED as fault:
+        except (OSError, *DAMAGED) as fault:
             raise damaged(path, fault) from None
         return "torch_file" if is_torch else "numpy_file"
     if start.startswith(TORCH_MAGIC):

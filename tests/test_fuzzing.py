@@ -1,0 +1,226 @@
+"""A short run of fuzzing.py, and what its long runs found."""
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+import zlib
+
+import fuzzing
+import numpy as np
+import pytest
+import tiny_models
+import weight_files
+
+from neuraltalk.cli.score_files import read_references, read_system
+from neuraltalk.data.boxes import read_boxes
+from neuraltalk.data.feature_files import open_stored
+from neuraltalk.data.journal import Journal
+from neuraltalk.data.phrases import load_phrases
+from neuraltalk.data.scenes.truth import read_scenes
+from neuraltalk.errors import UserError
+from neuraltalk.formats.npy import read_npz
+from neuraltalk.formats.whole import read_whole
+from neuraltalk.pages.results import read_result
+from neuraltalk.train.checkpoint import load_checkpoint
+from neuraltalk.vision.extractors import load_extractor
+from neuraltalk.vision.proposals.classifier import read_classifier
+from neuraltalk.vision.weights.vgg16 import read_weights
+
+COUNT = 400
+
+
+def test_damaged_files_are_loaded_or_refused():
+    """python tests/fuzzing.py does the same, 20,000 times."""
+    reports = fuzzing.fuzz(COUNT)
+    assert [report for report in reports if report["fault"]] == []
+    assert len(reports) == COUNT == len({report["n"] for report in reports})
+    outcomes = [report["outcome"] for report in reports]
+    assert outcomes.count("loaded") > COUNT // 10 and outcomes.count("refused") > COUNT // 3
+    assert len({report["door"] for report in reports}) > 30
+
+
+# ---- what was found
+
+
+def refused(read, path, said=""):
+    """The one line in which a file is refused."""
+    with pytest.raises(UserError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert str(path) in text and said in text and text.isprintable()
+
+
+def test_errors_are_one_line_whatever_they_quote():
+    assert str(UserError("a\nb\x1b[2J\u2028c é")) == "a b\\x1b[2J\\u2028c é"
+    assert str(UserError("plain")) == "plain"
+
+
+def test_a_device_is_not_read(tmp_path):
+    (tmp_path / "x.p").symlink_to("/dev/zero")
+    refused(read_whole, tmp_path / "x.p", "a device")
+    refused(read_whole, tmp_path, "can't be read")
+
+
+def npy(header, content=b"", version=2):
+    layout = "<H" if version == 1 else "<I"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack(layout, len(header)) + header + content
+
+
+def packed(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }"
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        npy(bytes(1 << 26)),  # 64 kilobytes of file, a header of 64 megabytes
+        npy(HEADER % b"100000000,", bytes(1 << 20)),
+        npy(HEADER % b"16777216,", bytes(1 << 26)),
+        npy(HEADER % b"-1,"),
+        npy(HEADER.replace(b"<f4", b"|O") % b"1,", pickle.dumps([1])),
+        npy(b"(" * 5000),
+        npy(b"{'descr': '<f4',\n"),
+        b"",
+    ],
+)
+def test_bombs_in_an_npz(tmp_path, member):
+    path = tmp_path / "a.npz"
+    path.write_bytes(packed(W=member, feats=member, conv1_1_W=member))
+    tracemalloc = pytest.importorskip("tracemalloc")
+    tracemalloc.start()
+    refused(lambda path: read_npz(path, 1 << 20), path)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    refused(load_extractor, path)
+    refused(lambda path: read_classifier(path, 3), path)
+    if member[:100] != npy(HEADER % b"16777216,", bytes(1 << 26))[:100]:
+        refused(open_stored, path)
+
+
+def test_npz_comes_back(tmp_path):
+    given = {
+        "a": np.arange(6.0).reshape(2, 3),
+        "b": np.array("text"),
+        "c": np.asfortranarray(np.eye(3, 2, dtype="f4")),
+        "d": np.zeros((0, 3)),
+        "e": np.array(""),
+    }
+    np.savez_compressed(tmp_path / "a.npz", **given)
+    found = read_npz(tmp_path / "a.npz", 1000)
+    assert found.keys() == given.keys()
+    for name, array in given.items():
+        assert found[name].dtype == array.dtype and np.array_equal(found[name], array)
+    assert read_npz(tmp_path / "a.npz", 1000, ("b",)).keys() == {"b"}
+    refused(lambda path: read_npz(path, 50), tmp_path / "a.npz", "larger than it should be")
+
+
+def test_bombs_in_a_torch_file(tmp_path):
+    path = tmp_path / "a.pth"
+    weight_files.write_torch_zip(path, weight_files.thin_layers())
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name, content, said in (("vgg16/byteorder", bytes(1 << 26), "byte order"), ("vgg16/data/0", members["vgg16/data/0"], "compressed")):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, data in {**members, name: content}.items():
+                archive.writestr(key, data)
+        refused(lambda path: read_weights(path, widths=weight_files.WIDTHS), path, said)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pth"])
+def test_a_directory_of_a_zip_that_points_before_the_file(tmp_path, name):
+    path = tmp_path / name
+    (weight_files.write_npz if name == "a.npz" else weight_files.write_torch_zip)(path, weight_files.thin_layers())
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\5\6")
+    (place,) = struct.unpack("<I", data[end + 16 : end + 20])
+    data[end + 16 : end + 20] = struct.pack("<I", place + 1000)  # everything seems to lie a thousand bytes before
+    path.write_bytes(data)
+    refused(lambda path: read_weights(path, widths=weight_files.WIDTHS), path)
+
+
+def test_boxes_beyond_all_numbers(tmp_path):
+    path = tmp_path / "boxes.json"
+    for number in ("1e308", "1" + "0" * 400, "NaN", "Infinity", "[1]"):
+        path.write_text(f'{{"a.png": [[0, 0, {number}, {number}]]}}')
+        refused(read_boxes, path, "should be lists of xmin")
+
+
+def test_numbers_of_hundreds_of_digits(tmp_path):
+    huge = "9" * 400
+    (tmp_path / "phrases.json").write_text(f'[[{{"sentence": 0, "phrase": "a", "box": [0, 0, 1, {huge}]}}]]')
+    refused(lambda path: load_phrases(path.parent), tmp_path / "phrases.json", "box should be")
+    (tmp_path / "r.json").write_text(
+        f'{{"imgblobs": [{{"img_path": "a", "candidate": {{"text": "b", "logprob": {huge}}}}}], "gtppl": -{huge}}}'
+    )
+    assert read_result(tmp_path / "r.json")["imgblobs"][0]["candidate"]["logprob"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"setting": None},
+        {"time": 3},
+        {"things": 0},
+        {"things": [{}]},
+        {"relations": [[0, "on", 5]]},
+        {"relations": [["a"]]},
+        {"filename": None},
+        {"relations": {}},
+    ],
+)
+def test_truths_of_pictures_that_are_none(tmp_path, change):
+    thing = {"kind": "dog", "colour": "brown", "size": None, "does": ["run"], "box": [0, 0, 9, 9]}
+    scene = {"filename": "a.png", "setting": "beach", "time": "day", "things": [thing], "relations": []}
+    (tmp_path / "scenes.json").write_text(json.dumps([scene]))
+    assert read_scenes(tmp_path) == [scene]
+    (tmp_path / "scenes.json").write_text(json.dumps([scene, {**scene, **change}]))
+    refused(lambda path: read_scenes(path.parent), tmp_path / "scenes.json", "scene 1: no ")
+    (tmp_path / "scenes.json").write_text(json.dumps([scene]))
+    refused(lambda path: read_scenes(path.parent, numbered=True), tmp_path / "scenes.json", "no imgid")
+
+
+def test_ids_that_are_none(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": 5, "annotations": [{"image_id": 1, "caption": "a"}]}')
+    assert read_references([tmp_path / "a.json"]) == {1: ["a"]}
+    (tmp_path / "a.json").write_text('{"images": [{"id": [1]}, {"id": {}}], "annotations": [{"image_id": 1, "caption": "a"}]}')
+    assert read_references([tmp_path / "a.json"]) == {1: ["a"]}
+    (tmp_path / "b.json").write_text(
+        '{"imgblobs": [{"img_path": "x", "imgid": [1], "candidate": {"text": "a"}, "references": [{"text": "a"}]}]}'
+    )
+    assert read_system(tmp_path / "b.json").texts == ["a"]
+
+
+@pytest.mark.parametrize("change", [{"fingerprint": np.zeros(0)}, {"name": None}, {"fingerprint": 5}])
+def test_extractors_whose_names_are_none(tmp_path, change):
+    path = tmp_path / "a.p"
+    tiny_models.make_checkpoint(path, dimension=4)
+    content = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps({**content, "extractor": {"name": "kmeans", "fingerprint": "abc", **change}}))
+    refused(load_checkpoint, path, "no name or no fingerprint")
+
+
+def test_models_that_are_arrays(tmp_path):
+    path = tmp_path / "a.p"
+    tiny_models.make_checkpoint(path, dimension=4)
+    content = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps({**content, "params": {**content["params"], "model": np.full((9, 9), np.inf)}}))
+    refused(load_checkpoint, path, "holds a model of the kind array(")
+
+
+def test_records_that_nobody_wrote(tmp_path):
+    """A record whose checksum is right and whose key is no text ends the journal, as half a record does."""
+    with Journal(tmp_path / "records") as journal:
+        journal.add("one", b"1")
+    with open(tmp_path / "records", "ab") as file:
+        file.write(struct.pack("<III", 2, 1, zlib.crc32(b"\xff\xfex")) + b"\xff\xfex")
+    with Journal(tmp_path / "records") as journal:
+        assert len(journal) == 1 and journal["one"] == b"1"
