@@ -140,7 +140,8 @@ def test_a_full_disk_behind_the_terminal():
     for streams, code, told in (({"stdout": "/dev/full"}, 2, b"standard output: No space left"), ({"stderr": "/dev/full"}, 0, b"result")):
         with open("/dev/full", "wb") as full:
             pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | dict.fromkeys(streams, full)
-            done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, **pipes)
+            buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+            done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=buffered, **pipes)
         assert done.returncode == code and told in (done.stdout or b"") + (done.stderr or b"")
         assert b"Traceback" not in (done.stderr or b"")
 
