@@ -171,10 +171,9 @@ class Ranks(Alone):
             yield self._mpi.recv(tag=RESULT)
 
     def failed(self, code, text=None):
-        """This rank has failed: end all processes with this exit code. May be called by any rank at any time.
+        """This rank has failed: end all processes, this one too, with an exit code. Any rank may call it, at any time.
 
-        Of all ranks that have, the lowest one's `text` goes to stderr. Returns if all have failed: then each can end as
-        usual. The others, who may wait for this one for ever, are ended by MPI.
+        Of all ranks that have failed the lowest one's `text` goes to stderr.
         """
         for other in range(self.size):
             if other != self.rank:
@@ -184,8 +183,6 @@ class Ranks(Alone):
         lowest = self.rank == min(heard)
         if lowest and text:
             print(text.rstrip(), file=sys.__stderr__, flush=True)
-        if len(heard) == self.size:
-            return
         if not lowest:
             self._listen(heard)  # and let it speak
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -1,15 +1,21 @@
 """Several ranks under mpiexec: what one process gives, to rounding or to the bit; one voice; all end when one fails."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import ranked_training
+from test_alignment_training import make_toy
+from test_vision import SMALL
+from tiny_models import make_pictures
 
 from neuraltalk.data.batches import Part, Rows, make_alignment_batch, make_batch
 from neuraltalk.errors import UserError
@@ -17,6 +23,7 @@ from neuraltalk.layers.dropout import bytes_of_rows, dropout_forward
 from neuraltalk.layers.twins import numpy_only
 from neuraltalk.ranks import ALONE, launched, world
 from neuraltalk.train.checkpoint import load_checkpoint
+from neuraltalk.vision.kmeans import KMeansExtractor
 
 TESTS = pathlib.Path(__file__).parent
 ROOT = TESTS.parent
@@ -152,3 +159,244 @@ def test_without_mpi4py_one_line_says_how_to_get_it(monkeypatch):
     with pytest.raises(UserError, match=r'2 processes were launched.*pip install -e "\.\[mpi\]".*openmpi-bin') as caught:
         world.__wrapped__()
     assert "\n" not in str(caught.value)
+
+
+# Whole commands
+
+
+TRAIN = [ROOT / "driver.py", "-d", "toy", "--word_count_threshold", "1", "-b", "6", "--dtype", "float64"]
+CAPTIONER = [*TRAIN, "--hidden_size", "8", "--word_encoding_size", "8", "--image_encoding_size", "8", "--eval_batch_size", "4"]
+ALIGNER = [*TRAIN, "--model", "alignment", "--hidden_size", "8", "--word_encoding_size", "8", "--embedding_size", "8"]
+
+
+def python(*arguments, cwd):
+    """The same as launch(), without a launcher."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=True
+    )
+
+
+def files(folder):
+    """Name -> content of the files below a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A working folder with a data set of regions and whole images."""
+    folder = make_toy(tmp_path / "data" / "toy")
+    np.save(folder / "features.npy", np.random.default_rng(0).random((30, 6), dtype=np.float32))
+    return tmp_path
+
+
+@needs_mpi
+def test_a_run_on_two_ranks_resumed_on_three_and_on_one(place):
+    straight = place / "straight"
+    python(*CAPTIONER, "-m", "3", "--checkpoint_output_directory", straight, cwd=place)
+    done = launch(2, *CAPTIONER, "-m", "1", cwd=place)
+    assert done.returncode == 0 and done.stdout.count("best validation perplexity") == 1
+    assert done.stderr.count("vocabulary  ") == done.stderr.count("epoch 1.00: perplexity") == 1
+    assert "ranks       2, each with a part of every batch; BLAS threads of the first: 1\n" in done.stderr
+    assert len(list((place / "status").iterdir())) == 1
+    assert launch(3, *CAPTIONER, "-m", "2", "--resume", cwd=place).returncode == 0
+    python(*CAPTIONER, "-m", "3", "--resume", cwd=place)
+    assert sorted(path.name for path in (place / "cv").iterdir()) == ["toy_lstm_baseline.last.p", "toy_lstm_baseline.p"]
+    a, b = (load_checkpoint(folder / "toy_lstm_baseline.last.p") for folder in (straight, place / "cv"))
+    assert a.it == b.it == 18
+    for name in a.model:
+        np.testing.assert_allclose(b.model[name], a.model[name], rtol=1e-9, atol=1e-10)
+    assert [entry["val_ppl2"] for entry in b.history] == pytest.approx([entry["val_ppl2"] for entry in a.history], rel=1e-10)
+
+
+INTERRUPTED = """
+import pathlib, sys, time
+from neuraltalk.cli import train
+
+class Slow(train.Watcher):
+    def stepped(self, trainer, step):
+        super().stepped(trainer, step)
+        if trainer.it >= 9:
+            pathlib.Path("now").touch()
+            time.sleep(0.05)
+
+train.Watcher = Slow
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@needs_mpi
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_everything_is_saved_and_the_same_ranks_continue_to_the_bit(place, number):
+    command = [*map(str, CAPTIONER), "-m", "8", "--eval_period", "3"]
+    (place / "program.py").write_text(INTERRUPTED, encoding="utf-8")
+    where = {"cwd": place, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([MPIEXEC, "-n", "2", sys.executable, "program.py", *command[1:]], text=True, **where) as running:
+        while not (place / "now").exists() and running.poll() is None:
+            time.sleep(0.02)
+        running.send_signal(number)
+        told, _ = running.communicate(timeout=60)
+    assert running.returncode == 130 and told.count("everything is saved. To continue:") == 1
+    assert 9 <= load_checkpoint(place / "cv" / "toy_lstm_baseline.last.p").it < 48
+    if number == signal.SIGTERM:
+        return  # one of them will do
+    assert launch(2, *command, "--resume", cwd=place).returncode == 0
+    assert launch(2, *command, "--checkpoint_output_directory", "straight", cwd=place).returncode == 0
+    for name in ("toy_lstm_baseline.p", "toy_lstm_baseline.last.p"):
+        a, b = load_checkpoint(place / "straight" / name), load_checkpoint(place / "cv" / name)
+        assert a.history == b.history and a.it == b.it
+        for key in a.model:
+            np.testing.assert_array_equal(a.model[key], b.model[key])
+
+
+FAILING = """
+import os, signal, sys, time
+from neuraltalk.cli import console
+from neuraltalk.cli.on_ranks import on_ranks
+from neuraltalk.errors import UserError
+from neuraltalk.ranks import world
+
+@on_ranks
+@console.command
+def main(argv=None):
+    ranks, (mode,) = world(), sys.argv[1:]
+    print("hello")
+    console.say("hello")
+    if mode == "all":
+        raise UserError("a mistake")
+    if mode == "one" and ranks.rank == 1:
+        raise UserError("a mistake of rank 1")
+    if mode == "two" and ranks.rank >= 1:
+        raise UserError(f"a mistake of rank {ranks.rank}")
+    if mode == "bug" and ranks.rank == 2:
+        raise ValueError("a bug of rank 2")
+    if mode == "killed" and ranks.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "first":
+        with ranks.rank_0_first():
+            if ranks.rank == 0:
+                raise UserError("a mistake of the first")
+    if mode == "mapped":
+        ranks.map(lambda job: complain() if job == 4 else job, range(6))
+    if mode == "differing":
+        ranks.check_same(lambda: ranks.rank // 2, "weights")
+    if mode == "last" and ranks.rank == 0:
+        raise UserError("a mistake when the others are done")
+    if mode not in ("last", "fine"):
+        ranks.wait()
+
+def complain():
+    raise UserError("a mistake in a job")
+
+sys.exit(main())
+"""
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    "mode, code, said",
+    [
+        ("fine", 0, ""),
+        ("all", 2, "error: a mistake\n"),
+        ("one", 2, "error: a mistake of rank 1\n"),
+        ("two", 2, "error: a mistake of rank 1\n"),
+        ("first", 2, "error: a mistake of the first\n"),
+        ("mapped", 2, "error: a mistake in a job\n"),
+        ("differing", 2, "error: rank 2 has other weights than rank 0; every machine needs the same data, code and options\n"),
+        ("last", 2, "error: a mistake when the others are done\n"),
+        ("bug", 1, "ValueError: a bug of rank 2\n"),
+        ("killed", None, ""),
+    ],
+)
+def test_a_rank_that_fails_ends_all_with_one_reason(tmp_path, mode, code, said):
+    program = tmp_path / "program.py"
+    program.write_text(FAILING, encoding="utf-8")
+    done = launch(3, program, mode)
+    assert done.stdout.startswith("hello\n") and done.stdout.count("hello") == done.stderr.count("hello") == 1
+    if code is None:  # the launcher tells
+        assert done.returncode != 0
+        return
+    assert done.returncode == code
+    after = done.stderr.partition("hello\n")[2]
+    if code == 1:
+        assert after.startswith("Traceback") and after.count("Traceback") == 1 and said in after
+    else:
+        assert said in after and after.count("error: ") == (code == 2)
+
+
+@needs_mpi
+def test_a_killed_rank_leaves_what_was_saved(place):
+    """... and its run can be resumed on fewer ranks."""
+    program = place / "program.py"
+    program.write_text(
+        """
+import os, signal, sys
+from neuraltalk.cli import train
+from neuraltalk.ranks import world
+from neuraltalk.train import trainer
+
+class Killing(trainer.Watcher):
+    def stepped(self, trainer, step):
+        if trainer.it == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if world().rank == 1:
+    trainer.Watcher = Killing
+sys.exit(train.main(sys.argv[1:]))
+""",
+        encoding="utf-8",
+    )
+    done = launch(2, program, *CAPTIONER[1:], "-m", "2", cwd=place)
+    assert done.returncode != 0 and "best validation" not in done.stdout
+    python(*CAPTIONER, "-m", "2", "--resume", cwd=place)
+    assert load_checkpoint(place / "cv" / "toy_lstm_baseline.last.p").it == 12
+
+
+@needs_mpi
+def test_the_alignment_model_is_trained_and_evaluated(place):
+    assert launch(2, *ALIGNER, "-m", "1", cwd=place).returncode == 0
+    check_evaluation(place, 3, ["cv/toy_alignment_baseline.p", "-s", "train"])
+
+
+@needs_mpi
+def test_evaluation_on_ranks_writes_what_one_process_writes(place, monkeypatch):
+    python(*CAPTIONER, "-m", "1", cwd=place)
+    check_evaluation(place, 2, ["cv/toy_lstm_baseline.p", "-s", "train", "-b", "1,3", "--human", "--nearest"])
+
+
+def check_evaluation(place, ranks, options):
+    """eval_sentence_predictions.py alone and on some ranks: the same to stdout, and the same files."""
+    # Blocks of images are made small, so that there are several.
+    program = place / "evaluate.py"
+    program.write_text(
+        "import sys\nfrom neuraltalk.cli import evaluate\nfrom neuraltalk.decode import beam_search\n"
+        "from neuraltalk.train import retrieval\n"
+        "beam_search.SCORES_AT_ONCE = 100\nretrieval.IMAGES_AT_ONCE = 4\nretrieval.image_blocks.__defaults__ = (4,)\n"
+        "sys.exit(evaluate.main(sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    one = python(program, *options, "-o", "results", cwd=place)
+    alone = files(place / "results")
+    shutil.rmtree(place / "results")
+    several = launch(ranks, program, *options, "-o", "results", cwd=place)
+    assert (several.returncode, several.stdout) == (0, one.stdout)
+    assert files(place / "results") == alone and len(alone) >= 2
+
+
+@needs_mpi
+def test_extraction_on_ranks_writes_what_one_process_writes(tmp_path):
+    """9 pictures are two batches: a rank has none. One picture can't be read."""
+    names = [f"{k:02}.png" for k in range(9)]
+    make_pictures(tmp_path / "pictures", names)
+    (tmp_path / "pictures" / names[3]).write_bytes(b"no picture")
+    (tmp_path / "boxes.json").write_text(json.dumps({name: [[1, 2, 20, 15], [k, 0, 30, 24]] for k, name in enumerate(names)}))
+    readable = [tmp_path / "pictures" / name for name in names[4:]]
+    dictionary = KMeansExtractor.learn(readable, np.random.default_rng(0), SMALL, patches=400, iterations=2)
+    dictionary.save(tmp_path / "extractor.npz")
+    command = ["-m", "neuraltalk.cli.extract", "pictures", "--features", "extractor.npz", "--regions", "--boxes", "boxes.json", "-o"]
+    one = python(*command, "alone", cwd=tmp_path)
+    several = launch(3, *command, "together", cwd=tmp_path)
+    assert (several.returncode, several.stdout) == (0, one.stdout.replace("alone", "together"))
+    assert several.stderr.count("skipped: ") == 1
+    alone = files(tmp_path / "alone")
+    assert files(tmp_path / "together") == alone and {"features.npy", "region_feats.mat"} <= alone.keys()
+    assert launch(2, *command, "together", "-j", "2", cwd=tmp_path).stderr.startswith("error: --jobs 2 starts processes")

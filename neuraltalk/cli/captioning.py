@@ -11,6 +11,7 @@ import threading
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_text
+from neuraltalk.ranks import ALONE
 
 DATA = pathlib.Path("data")
 
@@ -250,8 +251,8 @@ def extract(extractor, paths):
     return features, readable
 
 
-def describe_images(captioner, features, options):
-    """Captions of all rows of `features`: beam_search with a progress bar."""
+def describe_images(captioner, features, options, ranks=ALONE):
+    """Captions of all rows of `features`, which several ranks may share: beam_search with a progress bar."""
     from neuraltalk.decode.beam_search import beam_search
 
     with console.Progress(len(features), "captions: image", "image") as progress:
@@ -273,6 +274,7 @@ def describe_images(captioner, features, options):
                 options.nbest,
                 options.length_normalization,
                 watch,
+                ranks,
             )
         finally:
             timer.cancel()

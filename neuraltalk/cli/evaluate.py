@@ -1,9 +1,14 @@
 """`python eval_sentence_predictions.py`, `neuraltalk eval`: how good a model is, by the sentences that people wrote."""
 
+import functools
 import pathlib
 
 from neuraltalk.cli import alignment_pages, captioning, console, scoring
+from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
+from neuraltalk.ranks import ALONE, world
+
+EXTRACTED_AT_ONCE = 64  # pictures that one of several ranks looks at, a multiple of what extractors take together
 
 MANUAL = """Score a model on a data set's split: of a captioner the sentences that it writes, of an alignment model how it finds
 sentences and images by each other.
@@ -120,11 +125,12 @@ def check_own(chosen, parser, checkpoint):
                 )
 
 
+@on_ranks
 @console.command
 def main(argv=None):
     """Score a model. Returns 0, or raises UserError."""
     parser = build_parser()
-    options = parser.parse_args(argv)
+    options, ranks = parser.parse_args(argv), world()
     beams, options.beam_size = options.beam_size, min(options.beam_size)
     captioning.check_search_options(options)
     name = pathlib.PurePath(options.result_struct_filename)
@@ -139,7 +145,8 @@ def main(argv=None):
     checkpoints = [captioning.open_checkpoint(path, "captioner" if several else None) for path in paths]
     first = checkpoints[0]
     check_own({**vars(options), "beam_size": beams}, parser, first)
-    dataset = open_dataset(options.dataset, first)
+    with ranks.rank_0_first():  # it may draw
+        dataset = open_dataset(options.dataset, first)
     if first.kind == "captioner" and dataset.regions_of is not None:
         from neuraltalk.cli import evaluate_regions
 
@@ -147,17 +154,17 @@ def main(argv=None):
         if several or changed:
             what = f"--{changed[0]} is" if changed else "several checkpoints or beam sizes are"
             raise UserError(f"{what} for whole images, and {dataset.folder} holds regions; leave it out, or take another data set (-d)")
-        return evaluate_regions.evaluate(options, first, dataset)
+        return evaluate_regions.evaluate(options, first, dataset, ranks)
     if options.compare is not None:
         raise UserError(f"--compare is about regions, and {dataset.folder} holds whole images; name a data set of regions (-d)")
     images = choose_images(dataset, options.split, options.max_images)
     if first.kind == "alignment":
         from neuraltalk.cli.evaluate_alignment import evaluate
 
-        return evaluate(options, first, dataset, images, check_words(dataset, images, first))
+        return evaluate(options, first, dataset, images, check_words(dataset, images, first), ranks)
     from neuraltalk.cli.evaluate_captioner import evaluate
 
-    return evaluate(options, checkpoints, beams, dataset, images)
+    return evaluate(options, checkpoints, beams, dataset, images, ranks)
 
 
 def open_dataset(name, checkpoint):
@@ -195,15 +202,16 @@ def choose_images(dataset, split, most):
     return images if most == -1 else images[:most]
 
 
-def open_features(dataset, images, checkpoint):
+def open_features(dataset, images, checkpoint, ranks=ALONE):
     """The data set's features, known to be of the model's kind; made from the pictures if the folder has none."""
     from neuraltalk.data import features as feature_files
 
     if checkpoint.extractor is not None and not any((dataset.folder / name).is_file() for name in feature_files.NAMES):
-        return Extracted(dataset, images, captioning.own_extractor(checkpoint))
-    features = feature_files.open_features(
-        dataset.folder, images=len(dataset.images), progress=console.counted("converting features", "image")
-    )
+        return Extracted(dataset, images, captioning.own_extractor(checkpoint), ranks)
+    with ranks.rank_0_first():
+        features = feature_files.open_features(
+            dataset.folder, images=len(dataset.images), progress=console.counted("converting features", "image")
+        )
     feature_files.check_features(features, dataset)
     captioning.check_features(checkpoint, features, dataset.folder)
     return features
@@ -212,14 +220,21 @@ def open_features(dataset, images, checkpoint):
 class Extracted:
     """Features of some images of a data set, computed from their pictures; stands in for data.features.Features."""
 
-    def __init__(self, dataset, images, extractor):
+    def __init__(self, dataset, images, extractor, ranks=ALONE):
+        from numpy import concatenate
+
         paths = [dataset.picture_path(image) for image in images]
-        self._features, readable = captioning.extract(extractor, paths)
-        if len(readable) < len(paths):
+        size = len(paths) if ranks.size == 1 else EXTRACTED_AT_ONCE
+        parts = ranks.map(
+            functools.partial(captioning.extract, extractor), [paths[k : k + size] for k in range(0, len(paths), size)]
+        )
+        unreadable = len(paths) - sum(len(readable) for _, readable in parts)
+        if unreadable:
             raise UserError(
-                f"{dataset.folder}: {len(paths) - len(readable)} of {len(paths)} pictures can't be read (see above) and there is "
+                f"{dataset.folder}: {unreadable} of {len(paths)} pictures can't be read (see above) and there is "
                 "no feature file; mend them, or take them out of dataset.json"
             )
+        self._features = parts[0][0] if len(parts) == 1 else concatenate([features for features, _ in parts])
         self._row = {image.imgid: row for row, image in enumerate(images)}
 
     def rows(self, imgids):

@@ -9,12 +9,14 @@ from neuraltalk.cli.models import KINDS
 from neuraltalk.data.phrases import load_phrases
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json
+from neuraltalk.ranks import ALONE
 
 
-def evaluate(options, checkpoint, dataset, images, skipped):
+def evaluate(options, checkpoint, dataset, images, skipped, ranks=ALONE):
     """Score `checkpoint` on some images of `dataset`, print the figures, write the result. Returns the exit code.
 
-    options: those of eval_sentence_predictions.py; skipped: the share (0..1) of words that the model doesn't know.
+    options: those of eval_sentence_predictions.py; skipped: the share (0..1) of words that the model doesn't know. Retrieval
+    is shared by the `ranks`; all else is rank 0's.
     """
     from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.train.retrieval import pairs_by_image, retrieve
@@ -23,7 +25,8 @@ def evaluate(options, checkpoint, dataset, images, skipped):
         raise UserError(
             f"--folds {options.folds} of {len(images)} images make no sense; give 1, or at most as many as images"
         )
-    regions = open_regions(dataset, checkpoint)
+    with ranks.rank_0_first():  # it may measure or convert
+        regions = open_regions(dataset, checkpoint)
     phrases = load_phrases(dataset.folder, len(dataset.images))
     captioning.check_output_folder(options.output)
     aligner, vocabulary = checkpoint.aligner(), checkpoint.vocabulary
@@ -35,8 +38,10 @@ def evaluate(options, checkpoint, dataset, images, skipped):
             progress.total = total
             progress.update(done)
 
-        found = retrieve(aligner, regions, imgids, sentences, options.folds, watch)
+        found = retrieve(aligner, regions, imgids, sentences, options.folds, watch, ranks)
         progress.update(progress.total)
+    if ranks.rank > 0:
+        return 0
     rows = retrieval_rows(found)
     result = {
         "params": captioning.plain(options),

@@ -7,17 +7,21 @@ import re
 from neuraltalk.cli import captioning, console, score_table, scoring
 from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
 from neuraltalk.errors import UserError
+from neuraltalk.ranks import ALONE
 
 ROWS_AT_ONCE = 512  # training features in memory at a time: 8 MB for fc7
 NOTE = "Scores as coco-caption has them, BLEU over the whole set with brevity penalty; in the table times 100."
 
 
-def evaluate(options, checkpoints, beams, dataset, images):
-    """Describe the images with each model and beam size, print the figures, write results and page. Returns the exit code."""
+def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
+    """Describe the images with each model and beam size, print the figures, write results and page. Returns the exit code.
+
+    The describing is shared by the `ranks`; all else is rank 0's.
+    """
     training = [image for image in dataset.split("train") if image.sentences]
     if options.nearest and not training:
         raise UserError(f"{dataset.folder}: no training images with sentences, so there is no nearest one; leave --nearest out")
-    features = open_all(dataset, images, training if options.nearest else [], checkpoints)
+    features = open_all(dataset, images, training if options.nearest else [], checkpoints, ranks)
     skipped = [check_words(dataset, images, checkpoint) for checkpoint in checkpoints]
     captioning.check_output_folder(options.output)
 
@@ -26,7 +30,7 @@ def evaluate(options, checkpoints, beams, dataset, images):
     references = [[" ".join(sentence.tokens) for sentence in image.sentences] for image in images]
     known = [sentence.tokens for image in training for sentence in image.sentences]
     truth = captioning.load_truth(dataset.folder)
-    human = scoring.people(references, tokenize) if options.human else None
+    human = scoring.people(references, tokenize) if options.human and ranks.rank == 0 else None
     measured, results = [], []
 
     def add(label, blobs, result, perplexity=None):
@@ -47,15 +51,19 @@ def evaluate(options, checkpoints, beams, dataset, images):
         results.append((label, result))
 
     for checkpoint, rows, share in zip(checkpoints, features, skipped):
-        vectors, gtppl = rows.rows([image.imgid for image in images]), perplexity_of(checkpoint, rows, images)
+        vectors, gtppl = rows.rows([image.imgid for image in images]), perplexity_of(checkpoint, rows, images, ranks)
         for beam in beams:
             search = copy.copy(options)
             search.beam_size, search.checkpoint = beam, str(checkpoint.path)
-            blobs = describe(checkpoint, vectors, search, dataset, images, references)
+            blobs = describe(checkpoint, vectors, search, dataset, images, references, ranks)
+            if ranks.rank > 0:
+                continue
             add(f"{checkpoint.path}, {beam_text(beam)}", blobs, captioning.result_struct(search, checkpoint, blobs, gtppl), gtppl)
             measured[-1][0].notes["perplexity"] = (
                 f"{len(checkpoint.vocabulary):,} vocabulary entries, {100 * share:.2f} % of the words skipped"
             )
+    if ranks.rank > 0:
+        return 0
     if options.nearest:
         blobs = nearest_sentences(dataset, images, references, training, features[0])
         add("the nearest training image's sentence", blobs, {"params": captioning.plain(options), "imgblobs": blobs})
@@ -75,29 +83,29 @@ def evaluate(options, checkpoints, beams, dataset, images):
     return 0
 
 
-def open_all(dataset, images, training, checkpoints):
+def open_all(dataset, images, training, checkpoints, ranks=ALONE):
     """For each checkpoint the features that it takes. Those made from pictures are made once for all that share an extractor."""
     made, opened = {}, []
     for checkpoint in checkpoints:
         kind = (checkpoint.extractor or {}).get("fingerprint")
-        features = made.get(kind) or open_features(dataset, images + training, checkpoint)
+        features = made.get(kind) or open_features(dataset, images + training, checkpoint, ranks)
         if isinstance(features, Extracted):
             made[kind] = features
         opened.append(features)
     return opened
 
 
-def perplexity_of(checkpoint, features, images):
+def perplexity_of(checkpoint, features, images, ranks=ALONE):
     """The perplexity of the images' sentences."""
     from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.train.perplexity import perplexity
 
-    return perplexity(checkpoint.captioner(), features, encode_pairs(images, checkpoint.vocabulary)).perplexity
+    return perplexity(checkpoint.captioner(), features, encode_pairs(images, checkpoint.vocabulary), ranks=ranks).perplexity
 
 
-def describe(checkpoint, rows, options, dataset, images, references):
+def describe(checkpoint, rows, options, dataset, images, references, ranks=ALONE):
     """The blobs of a result_struct: a model's sentences about feature rows."""
-    found = captioning.describe_images(checkpoint.captioner(), rows, options)
+    found = captioning.describe_images(checkpoint.captioner(), rows, options, ranks)
     return [
         captioning.blob(path_to_show(dataset, image), captions, checkpoint.vocabulary, own, image.imgid)
         for image, captions, own in zip(images, found, references, strict=True)

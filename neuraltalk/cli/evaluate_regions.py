@@ -5,21 +5,22 @@ import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
+from neuraltalk.ranks import ALONE
 
 REGIONS_AT_ONCE = 512
 
 
-def evaluate(options, checkpoint, dataset):
+def evaluate(options, checkpoint, dataset, ranks=ALONE):
     """Score `checkpoint` on the regions of a split, print the figures, write result and page. Returns the exit code.
 
-    options: those of eval_sentence_predictions.py.
+    options: those of eval_sentence_predictions.py. The describing is shared by the `ranks`; all else is rank 0's.
     """
     from neuraltalk.cli.evaluate import check_words, open_features, path_to_show
     from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.train.perplexity import perplexity
 
     images, references, source = choose_regions(options, dataset)
-    features = open_features(dataset, images, checkpoint)
+    features = open_features(dataset, images, checkpoint, ranks)
     told = [image for image in images if image.sentences]
     skipped = check_words(dataset, told, checkpoint) if told else 0.0
     compared = None
@@ -29,7 +30,14 @@ def evaluate(options, checkpoint, dataset):
     captioning.check_output_folder(options.output)
 
     rows = features.rows([image.imgid for image in images])
-    written = write(checkpoint, rows, options)
+    written = write(checkpoint, rows, options, ranks)
+    gtppl = None
+    if told:
+        gtppl = perplexity(checkpoint.captioner(), features, encode_pairs(told, checkpoint.vocabulary), ranks=ranks).perplexity
+    if compared is not None:
+        whole = write(compared, features_of_parts(compared, dataset, images, rows), options, ranks)
+    if ranks.rank > 0:
+        return 0
     blobs = [
         {
             **captioning.blob(path_to_show(dataset, image), found, checkpoint.vocabulary, own, image.imgid),
@@ -39,14 +47,12 @@ def evaluate(options, checkpoint, dataset):
     ]
     systems = {"this model": [entry["candidate"]["text"].split() for entry in blobs]}
     if compared is not None:
-        whole = write(compared, features_of_parts(compared, dataset, images, rows), options)
         systems["whole images'"] = [compared.vocabulary.decode(found[0].words) for found in whole]
     systems["nearest region"] = nearest_snippets(dataset, features, rows)
     judged = judge_all(systems, dataset, images)
     for entry, verdict in zip(blobs, judged.get("this model", [])):
         entry["verdict"] = verdict
     figures = {name: figures_of(sentences, references, judged.get(name)) for name, sentences in systems.items()}
-    gtppl = perplexity(checkpoint.captioner(), features, encode_pairs(told, checkpoint.vocabulary)).perplexity if told else None
 
     beam = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
     pictures = len({image.source for image in images})
@@ -146,9 +152,9 @@ def features_of_parts(compared, dataset, images, rows):
         return extractor.features(parts(), progress.update)
 
 
-def write(checkpoint, rows, options):
+def write(checkpoint, rows, options, ranks=ALONE):
     """The captions of feature rows."""
-    return captioning.describe_images(checkpoint.captioner(), rows, options)
+    return captioning.describe_images(checkpoint.captioner(), rows, options, ranks)
 
 
 def nearest_snippets(dataset, features, rows):

@@ -1,12 +1,15 @@
 """`neuraltalk extract`: feature files of a data set's pictures, or of a folder of pictures."""
 
+import contextlib
 import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
+from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
+from neuraltalk.ranks import world
 from neuraltalk.vision.extractors import PRETRAINED
 
 DESCRIPTION = """\
@@ -17,8 +20,9 @@ Computes features from pixels, for training and captioning:
     neuraltalk extract flickr8k --regions                      and region_feats.mat, for the alignment model
 
 WHERE is a data set (a name below data/, or its folder) or a folder of pictures. Ctrl-C or a crash loses
-nothing: the same command goes on where it stopped. Unreadable pictures are told and skipped: in a data set
-their rows are zeros, in a folder they have none; FILE.pictures.txt beside each file names the pictures that do.
+nothing: the same command goes on where it stopped. Under `mpiexec -n 4` the pictures are split over processes and
+machines. Unreadable pictures are told and skipped: in a data set their rows are zeros, in a folder they have none;
+FILE.pictures.txt beside each file names the pictures that do.
 """
 
 EPILOG = """\
@@ -93,22 +97,28 @@ def build_parser():
     return parser
 
 
+@on_ranks
 @console.command
 def main(argv=None):
     """Extract features. Returns 0, or raises UserError."""
     parser = build_parser()
-    options = parser.parse_args(argv)
+    options, ranks = parser.parse_args(argv), world()
+    if ranks.size > 1 and options.jobs is not None:
+        raise UserError(f"--jobs {options.jobs} starts processes, and mpiexec has started {ranks.size}; leave --jobs out")
     whole, regions = not options.regions_only, region_options(parser, options)
     dataset, pictures = find_pictures(options.where)
     source = dataset.folder if dataset is not None else pathlib.Path(options.where).expanduser()
     output = source if options.output is None else pathlib.Path(options.output).expanduser()
     boxes = None if options.boxes is None else detections(options.boxes, pictures)
     captioning.check_output_folder(output)
-    extractor = find_extractor(options, dataset)
+    with ranks.rank_0_first():  # it may learn a dictionary
+        extractor = find_extractor(options, dataset)
     if regions is not None:
         check_classifier(regions, extractor)
-    with locked(lock_inside(output), output, "wait until it has ended, or write elsewhere with -o"):
-        check_free(output, file_names(extractor, whole, regions), whole, regions, options.force)
+    only = locked(lock_inside(output), output, "wait until it has ended, or write elsewhere with -o")
+    with only if ranks.rank == 0 else contextlib.nullcontext():
+        if ranks.rank == 0:
+            check_free(output, file_names(extractor, whole, regions), whole, regions, options.force)
         faults = extract(
             pictures,
             output,
@@ -117,9 +127,10 @@ def main(argv=None):
             regions=regions,
             boxes=boxes,
             weights_file=options.weights,
-            jobs=jobs(options.jobs, len(pictures), extractor),
+            jobs=jobs(options.jobs, len(pictures), extractor) if ranks.size == 1 else 1,
             restart=options.restart,
             keep_rows=dataset is not None,
+            ranks=ranks,
         )
     tell(pictures, output, extractor, whole, regions, faults, dataset)
     return 0

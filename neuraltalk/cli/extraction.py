@@ -18,6 +18,7 @@ import numpy as np
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
 from neuraltalk.files import remove_folder, write_json, write_text
+from neuraltalk.ranks import ALONE
 
 PARTIAL = "extract.partial"
 BATCH = 8  # pictures that a worker has in hand at once,
@@ -180,7 +181,8 @@ def detections(path, pictures):
     return boxes
 
 
-def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None, weights_file=None, jobs=1, restart=False, keep_rows=True):
+def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None, weights_file=None, jobs=1, restart=False, keep_rows=True,
+            ranks=ALONE):
     """Measure pictures and write what was measured into the folder `output` -> [(Picture, fault)] of the unreadable ones.
 
     pictures    list of Picture, different names
@@ -190,6 +192,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     jobs        processes; 1 is this one
     restart     forget what an earlier run has measured
     keep_rows   an unreadable picture has a row of zeros; otherwise none, and FILE.pictures.txt beside each file names those that have one
+    ranks       share the pictures, each rank with jobs=1; rank 0 writes all that is written
 
     extractor.npz says what made the features, region_extractor.npz the same of regions. Raises UserError if an earlier,
     unfinished run measured something else.
@@ -197,6 +200,8 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     from neuraltalk.data.journal import Journal
     from neuraltalk.parallel import spread_unordered
 
+    if ranks.rank > 0:
+        return assist(ranks, Plan(extractor, weights_file, whole, regions))
     output = pathlib.Path(output)
     partial = output / PARTIAL
     if restart:
@@ -217,9 +222,14 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         if jobs > 1:
             extractor.save(partial / "extractor.npz")
         plan = Plan(extractor if jobs == 1 else partial / "extractor.npz", weights_file, whole, regions)
-        batches, skipped = (left[start : start + BATCH] for start in range(0, len(left), BATCH)), 0
+        batches, skipped = [left[start : start + BATCH] for start in range(0, len(left), BATCH)], 0
+        work = functools.partial(measure, plan)
+        if ranks.size > 1:
+            results = ranks.map_unordered(work, ranks.share(batches))
+        else:
+            results = spread_unordered(work, batches, jobs)
         with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
-            for found in spread_unordered(functools.partial(measure, plan), batches, jobs):
+            for found in results:
                 for key, data in found:
                     journal.add(key, data)
                     done += 1
@@ -238,7 +248,14 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
             names = [picture.name for picture in pictures if picture.name not in unreadable]
         assemble(journal, keys, output, extractor, whole, regions, names)
     remove_folder(partial)  # at once: records without the plan beside them could be taken for another's
-    return faults
+    return ranks.share(faults)
+
+
+def assist(ranks, plan):
+    """What extract() is on a rank that isn't 0: measure its share of the pictures, and hear how it ended."""
+    for _ in ranks.map_unordered(functools.partial(measure, plan), ranks.share()):
+        pass
+    return ranks.share()
 
 
 def check_same_work(path, extractor, whole, regions, boxes):

@@ -31,8 +31,9 @@ def on_ranks(command):
             except Exception:
                 code = 1
                 said.write(traceback.format_exc())
-        if code and code != console.INTERRUPTED:
+        if code:
             ranks.failed(code, said.last())
+        ranks.wait()  # another may fail yet
         return code
 
     return wrapped
@@ -72,6 +73,7 @@ class Remembered(io.TextIOBase):
         return len(text)
 
     def last(self):
-        """What was said last: a traceback, or an error message; None if nothing was."""
-        start = max(self.text.rfind("Traceback (most recent"), self.text.rfind("error: "))
-        return self.text[start:] if start >= 0 else None
+        """What was said last: a traceback, an error message, or else a line."""
+        text = "\n" + self.text.rstrip()
+        start = max(text.rfind("\nTraceback (most recent"), text.rfind("\nerror: "))
+        return text[1 + (start if start >= 0 else text.rfind("\n")) :]

@@ -35,6 +35,7 @@ import numpy as np
 from neuraltalk.layers.softmax import log_softmax
 from neuraltalk.layers.twins import twin
 from neuraltalk.parallel import blas_threads, in_threads
+from neuraltalk.ranks import ALONE
 
 START = END = 0
 SCORES_AT_ONCE = 1_000_000  # one step's scores (R, V) of a block, all beams live: 4 MB in single precision, which a cache holds
@@ -51,7 +52,7 @@ class Caption(NamedTuple):
     words: list
 
 
-def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length_normalization=0.0, progress=None):
+def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length_normalization=0.0, progress=None, ranks=ALONE):
     """The `nbest` best captions of each image, best first.
 
     captioner             see the top of the file
@@ -62,21 +63,27 @@ def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length
     length_normalization  alpha: beams are ranked by score / words ** alpha. 0 is the original's plain sum; 1, the mean,
                           favours longer captions. `Caption.log_probability` is the plain sum in any case.
     progress              called with the number of images done, now and then
+    ranks                 each of them (neuraltalk/ranks.py) searches some of the blocks
 
     Returns a list (images) of lists of `Caption`. Raises ValueError for sizes that make no sense and for scores that are nan.
     """
     _check(beam_size, max_length, nbest, length_normalization)
-    images = len(features)
-    captions, at_once, block = [], 1, 1
-    while len(captions) < images:
-        starts = range(len(captions), min(images, len(captions) + at_once * block), block)
-        blocks = [features[start : start + block] for start in starts]
-        found = _search_blocks(captioner, blocks, beam_size, max_length, nbest, length_normalization)
-        captions += [caption for own, _ in found for caption in own]
-        V = found[0][1]  # known once the first image is done
-        at_once, block = BLOCKS_AT_ONCE * blas_threads(), max(1, SCORES_AT_ONCE // (V * beam_size))
+    if not len(features):
+        return []
+    how = beam_size, max_length, nbest, length_normalization
+
+    def search(starts):
+        found = _search_blocks(captioner, [features[start : start + block] for start in starts], *how)
         if progress:
-            progress(len(captions))
+            progress(min(starts[-1] + block, len(features)))
+        return [caption for own, _ in found for caption in own]
+
+    captions, V = _search_block(captioner, features[:1], *how)
+    block = max(1, SCORES_AT_ONCE // (V * beam_size))  # V is known once the first image is done
+    starts = range(1, len(features), block)
+    at_once = blas_threads() * (BLOCKS_AT_ONCE if ranks.size == 1 else 1)
+    for found in ranks.map(search, [starts[k : k + at_once] for k in range(0, len(starts), at_once)]):
+        captions += found
     return captions
 
 
