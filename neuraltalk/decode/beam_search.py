@@ -79,6 +79,8 @@ def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length
         return [caption for own, _ in found for caption in own]
 
     captions, V = _search_block(captioner, features[:1], *how)
+    if progress:
+        progress(1)
     block = max(1, SCORES_AT_ONCE // (V * beam_size))  # V is known once the first image is done
     starts = range(1, len(features), block)
     at_once = blas_threads() * (BLOCKS_AT_ONCE if ranks.size == 1 else 1)
