@@ -193,8 +193,9 @@ class Trainer:
 
     def _start(self):
         """What all ranks have to begin with."""
-        words = sum(len(words) for _, words in self.data.train_pairs)
-        return self._fingerprint(), self.it, len(self.data.train_pairs), words, len(self.data.val_pairs), vars(self.options)
+        pairs = self.data.train_pairs, self.data.val_pairs
+        sentences = [zlib.crc32(array) for own in pairs for array in (own.imgids, own.starts, own.words)]
+        return self._fingerprint(), self.it, sentences, vars(self.options)
 
     def _check_weights(self):
         """Nothing that isn't finite is ever saved: the files of before stay."""
