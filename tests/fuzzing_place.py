@@ -173,7 +173,7 @@ def _make_files(place):
     import tiny_models
     import weight_files as weights
 
-    from neuraltalk.data.feature_writer import write_matlab
+    from neuraltalk.data.feature_writer import write_feature_rows, write_region_rows
     from neuraltalk.files import write_json
 
     rng = np.random.default_rng(1)
@@ -205,8 +205,7 @@ def _make_files(place):
     own = folder["features"]
     scipy.io.savemat(own / "plain5.mat", {"other": np.eye(2), "feats": feats.T})
     scipy.io.savemat(own / "packed5.mat", {"feats": feats.T.astype("f8")}, do_compression=True)
-    with write_matlab(own / "seven.mat", {"feats": (feats.shape, "float32")}) as arrays:
-        arrays["feats"][...] = feats
+    write_feature_rows(own / "seven.mat", iter(feats), *feats.shape)
     np.save(own / "a.npy", feats)
     np.save(own / "fortran.npy", np.asfortranarray(feats.astype("f8")))
     np.savez(own / "a.npz", feats=feats, other=np.arange(3))
@@ -227,11 +226,8 @@ def _make_files(place):
     np.savez(own / "a.npz", **columns)
     scipy.io.savemat(own / "five.mat", columns, do_compression=True)
     scipy.io.savemat(own / "plain.mat", columns)
-    with write_matlab(
-        own / "seven.mat", {"feats": ((6, 5), "float32"), "boxes": ((6, 4), "float32"), "image": ((6, 1), "int32")}
-    ) as arrays:
-        for name, array in columns.items():
-            arrays[name][...] = array.T
+    boxes = columns["boxes"].T.reshape(3, 2, 4)
+    write_region_rows(own / "seven.mat", zip(boxes, columns["feats"].T.reshape(3, 2, 5)), 6, 5)
 
     own, layers = folder["weights"], weights.thin_layers()
     weights.write_npz(own / "a.npz", layers, classes=np.array(weights.CLASSES), source=np.array("x"))

@@ -1,6 +1,5 @@
 """The monitor: its data bounded, its page harmless, its server deaf to all but this machine's readers; in a browser too."""
 
-import contextlib
 import datetime
 import json
 import os
@@ -19,7 +18,7 @@ from test_runs import BAD, NOON, entry, write
 from neuraltalk.cli import monitor as command
 from neuraltalk.pages.html import HERE
 from neuraltalk.pages.monitor import MOST_FAULTS, MOST_RUNS, monitor_data, monitor_page, thin
-from neuraltalk.pages.server import Answer, LoopbackServer
+from neuraltalk.pages.server import LoopbackServer
 from neuraltalk.train.runs import RunFolders
 
 LATER = NOON + datetime.timedelta(days=1)
@@ -219,99 +218,6 @@ def test_serving_ends_by_ctrl_c(status):
     finally:
         process.kill()
     assert process.returncode == 0 and "Traceback" not in err
-
-
-# ---- the server
-
-
-@pytest.fixture(scope="module")
-def server():
-    table = {"/": lambda: Answer("text/html; charset=utf-8", b"<p>page"), "/runs.json": lambda: Answer("application/json", b"{}")}
-    with running(LoopbackServer(table, 0)) as server:
-        yield server
-
-
-def ask(server, request, host="127.0.0.1"):
-    """The raw answer to a raw request: (status, headers, body)."""
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
-        lines = [request, *([f"Host: {host}"] if host is not None else []), "", ""]
-        connection.sendall("\r\n".join(lines).encode("latin-1"))
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, *headers = head.decode("latin-1").split("\r\n")
-    return int(status.split()[1]), dict(line.split(": ", 1) for line in headers), body
-
-
-def test_server_answers_readers(server):
-    status, headers, body = ask(server, "GET / HTTP/1.1")
-    assert (status, body, headers["Content-Type"]) == (200, b"<p>page", "text/html; charset=utf-8")
-    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    assert not any(name.startswith("Access-Control") for name in headers)
-    assert ask(server, "GET /runs.json?x=1 HTTP/1.1")[2] == b"{}"
-    status, headers, body = ask(server, "HEAD / HTTP/1.1")
-    assert (status, body, headers["Content-Length"]) == (200, b"", "7")
-    assert ask(server, f"GET / HTTP/1.1\r\nIf-None-Match: {headers['ETag']}")[::2] == (304, b"")
-    assert ask(server, "GET /favicon.ico HTTP/1.1")[0] == 204
-
-
-def test_server_listens_on_the_loopback_address_only(server):
-    assert server.socket.getsockname()[0] == "127.0.0.1" and server.url == f"http://127.0.0.1:{server.server_port}/"
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:1", "127.0.0.1:65535", "[::1]:8484"])
-def test_server_knows_its_own_names(server, host):
-    assert ask(server, "GET / HTTP/1.1", host)[0] == 200
-
-
-@pytest.mark.parametrize(
-    "host",
-    [None, "", "evil.example", "evil.example:8484", "127.0.0.1.evil.example", "localhost.evil.example", "localhost@evil.example",
-     "127.0.0.2", "0.0.0.0", "localhost:", "localhost:80:80", "127.0.0.1\r\nHost: evil.example", "localhost, evil.example",
-     "2130706433", "[::1", "lo\xa0calhost"],
-)  # fmt: skip
-def test_server_refuses_other_names(server, host):
-    """What a page of another site could make a browser send, once its name resolves to 127.0.0.1."""
-    status, _, body = ask(server, "GET /runs.json HTTP/1.1", host)
-    assert status == 403 and b"{}" not in body
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "MKCOL", "get"])
-def test_server_refuses_to_change_anything(server, method):
-    status, headers, body = ask(server, f"{method} / HTTP/1.1")
-    assert status in (405, 501) and b"<p>page" not in body
-    assert status == 501 or headers["Allow"] == "GET, HEAD"
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/..\\..\\x", "/status/a_status.json", "/./", "/runs.json/",
-     "/RUNS.JSON", "/runs.json%00", "/index.html", "http://evil.example/", "*", "/" + "a" * 5000, "/<script>alert(1)</script>"],
-)  # fmt: skip
-def test_server_has_nothing_else(server, path):
-    status, _, body = ask(server, f"GET {path} HTTP/1.1")
-    assert status == 404 and b"root:" not in body and b"<script>" not in body
-
-
-def test_server_survives_what_isnt_http(server):
-    headers = b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n"
-    for junk in (b"\x16\x03\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000, headers, b""):
-        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
-            connection.sendall(junk)
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(65536)
-    assert ask(server, "GET / HTTP/1.1")[0] == 200
-
-
-def test_server_shows_new_runs(status):
-    with running(LoopbackServer(command.answers(RunFolders([status]), "status"), 0)) as server:
-        first = ask(server, "GET /runs.json HTTP/1.1")
-        write(status, "new", [entry(1)])
-        second = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {first[1]['ETag']}")
-        third = ask(server, f"GET /runs.json HTTP/1.1\r\nIf-None-Match: {second[1]['ETag']}")
-    assert third[0] == 304 and second[0] == 200 and len(json.loads(second[2])["runs"]) == len(json.loads(first[2])["runs"]) + 1
 
 
 # ---- in a browser

@@ -3,19 +3,24 @@
 What it refuses, and why. It listens on 127.0.0.1, so no other machine reaches it. A page of another site, open in the same
 browser, could: by its own name, once that resolves to 127.0.0.1 (the browser then counts both as one site). Such a request
 carries that name as its Host, so only names of the loopback address are answered; any port, for a tunnel has its own. Paths
-are keys of a table, never files: there is nothing to climb out of. All methods but GET and HEAD are refused.
+are keys of a table, never files: there is nothing to climb out of. All methods but GET and HEAD are refused. A request has
+some seconds to arrive as a whole, an answer to be taken, and there are only so many at a time: who is slow on purpose holds a place
+for that long, and no memory.
 """
 
 import hashlib
 import http.server
+import io
 import os
 import re
 import socketserver
 import sys
 import threading
+import time
 from typing import NamedTuple
 
 ADDRESS = "127.0.0.1"
+MOST_CONNECTIONS = 64  # at a time; a browser opens six
 OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -37,12 +42,30 @@ class LoopbackServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, table, port):
         self.table, self.lock = table, threading.Lock()
+        self.places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((ADDRESS, port), Handler)
 
     def server_bind(self):
         """As HTTPServer's, without its question to the name service, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address
+
+    def process_request(self, request, client_address):
+        """In a thread of its own; without a word if there are too many."""
+        if not self.places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread to be had
+            self.places.release()
+            raise
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     @property
     def url(self):
@@ -57,9 +80,14 @@ class LoopbackServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     """One request."""
 
-    timeout = 20  # seconds for a request to arrive
+    timeout = 20  # seconds for a request to arrive, all of it; and for each part of an answer to be taken
     server_version, sys_version = "neuraltalk", ""
     _status = None  # of the answer that is being sent
+
+    def setup(self):
+        super().setup()
+        self.rfile.close()  # it would wait as long again for each byte
+        self.rfile = io.BufferedReader(_Punctual(self.connection, time.monotonic() + self.timeout))
 
     def do_GET(self):
         if not self._own_host():
@@ -112,7 +140,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send_response(self, code, message=None):
         self._status = int(code)
+        self.connection.settimeout(self.timeout)  # sendall's, for all of what it is given
         super().send_response(code, message)
 
     def log_message(self, *arguments):
         """Silence: the page asks every few seconds."""
+
+
+class _Punctual(io.RawIOBase):
+    """What a connection sends until a moment (of time.monotonic); after it TimeoutError, however little is missing."""
+
+    def __init__(self, connection, deadline):
+        self.connection, self.deadline = connection, deadline
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("a request that took too long to arrive")
+        self.connection.settimeout(left)
+        return self.connection.recv_into(buffer)
