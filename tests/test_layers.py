@@ -199,6 +199,12 @@ def test_nan_is_not_hidden():
     assert np.isnan(lstm_forward(x, np.array([1]), W)[0]).all()
 
 
+def test_gates_far_out_are_closed_without_a_warning():
+    gates, recurrent, c0, W = (np.full(*how, np.float32) for how in (((1, 4), -1e4), ((1, 4), 0), ((1, 1), 1), ((3, 4), 0)))
+    h, c = lstm_step(gates, recurrent, c0, W)
+    assert abs(h[0, 0]) < 1e-30 and abs(c[0, 0]) < 1e-30
+
+
 def test_lstm_by_hand():
     """One unit, one step: i = s(1), f = s(2), o = s(-1), g = tanh(0.5), from x = 1, h = 0, c = 2."""
     W = np.zeros((3, 4))

@@ -111,7 +111,8 @@ def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
     n, H = c.shape
     gates += recurrent
     gates += b
-    gates[:, :3 * H] = 1 / (1 + np.exp(-gates[:, :3 * H]))
+    with np.errstate(over="ignore"):                        # far out exp is infinite, and 1 / (1 + exp) rightly 0
+        gates[:, :3 * H] = 1 / (1 + np.exp(-gates[:, :3 * H]))
     gates[:, 3 * H:] = np.tanh(gates[:, 3 * H:])
     i, f, o, g = gates[:, :H], gates[:, H:2 * H], gates[:, 2 * H:3 * H], gates[:, 3 * H:]
     c[...] = f * c_previous + i * g
