@@ -24,7 +24,7 @@ def spread(function, jobs):
     import multiprocessing
 
     spawn = multiprocessing.get_context("spawn")            # fork is unsafe beside the threads of BLAS
-    with one_blas_thread(), concurrent.futures.ProcessPoolExecutor(cores, spawn, _live_with_parent) as pool:
+    with blas_threads_of_children(1), concurrent.futures.ProcessPoolExecutor(cores, spawn, _live_with_parent) as pool:
         try:
             yield from pool.map(function, jobs, chunksize=8)
         finally:
@@ -45,7 +45,7 @@ def spread_unordered(function, jobs, processes):
 
     jobs, running = iter(jobs), set()
     spawn = multiprocessing.get_context("spawn")
-    with one_blas_thread(), concurrent.futures.ProcessPoolExecutor(processes, spawn, _live_with_parent) as pool:
+    with blas_threads_of_children(1), concurrent.futures.ProcessPoolExecutor(processes, spawn, _live_with_parent) as pool:
         try:
             while True:
                 running |= {pool.submit(function, job) for job in itertools.islice(jobs, 2 * processes - len(running))}
@@ -76,10 +76,10 @@ def _live_with_parent():
 
 
 @contextlib.contextmanager
-def one_blas_thread():
-    """Processes started inside the block have one BLAS thread each; this one keeps its own."""
+def blas_threads_of_children(count):
+    """Processes started inside the block have so many BLAS threads each; this one keeps its own."""
     before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+    os.environ.update(dict.fromkeys(BLAS_THREADS, str(count)))
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from neuraltalk.cli import console
 # name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
+    "sweep": ("neuraltalk.cli.sweep", "search settings: many runs, bad ones ended early, the best one kept"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
     "score": ("neuraltalk.cli.score", "score any captions against any references: BLEU, ROUGE-L, CIDEr"),

@@ -49,6 +49,8 @@ Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data o
 interrupted (all saved)."""
 )
 
+FILE_PART = re.compile(r"[\w+-][\w.+-]*")  # what may become part of file names
+
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
@@ -281,26 +283,33 @@ def _check_model(model, given):
 
 def checked(options):
     """The same options, each with its type and within its bounds; UserError names the first that isn't."""
-    converted = {}
-    for rows in TABLE.values():
-        for flags, allowed, _, _ in rows:
-            name = flags.split()[-1].lstrip("-")
-            if name not in field_names(options):
-                continue
-            value, kind = getattr(options, name), type(getattr(type(options), name))
-            if kind is float and type(value) is int:
-                value = float(value)
-            if type(value) is not kind:
-                raise UserError(f"--{name} should be a {'text' if kind is str else 'number'}, not {value!r:.50}")
-            if isinstance(allowed, tuple) and value not in allowed:
-                raise UserError(f"--{name} {value!r:.50} is unknown; there are {', '.join(map(str, allowed))}")
-            if isinstance(allowed, Bound) and not allowed.allows(value):
-                raise UserError(f"--{name} {value:g} is out of range; it should be {allowed}")
-            converted[name] = value
-    if not re.fullmatch(r"[\w.+-]+", options.fappend) or options.fappend.startswith("."):
+    converted = {
+        name: checked_value(name, getattr(options, name), type(getattr(type(options), name)), allowed)
+        for name, allowed in allowed_values().items()
+        if name in field_names(options)
+    }
+    if not FILE_PART.fullmatch(options.fappend):
         raise UserError(
             f"--fappend {options.fappend!r:.50} becomes part of file names: use letters, digits and any of _ - + ."
         )
     if options.model == "alignment" and options.batch_size < 2:
         raise UserError("--batch_size 1 leaves nothing to compare: the aligner tells images of a batch apart; give 2 or more")
     return dataclasses.replace(options, **converted)
+
+
+def allowed_values():
+    """Option -> its Bound, its choices (a tuple), or None for a text; in the order of `driver.py -h`."""
+    return {flags.split()[-1].lstrip("-"): allowed for rows in TABLE.values() for flags, allowed, _, _ in rows}
+
+
+def checked_value(name, value, kind, allowed):
+    """One option's value with its type; UserError if it has another, or isn't among `allowed` (as in allowed_values)."""
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"--{name} should be a {'text' if kind is str else 'number'}, not {value!r:.50}")
+    if isinstance(allowed, tuple) and value not in allowed:
+        raise UserError(f"--{name} {value!r:.50} is unknown; there are {', '.join(map(str, allowed))}")
+    if isinstance(allowed, Bound) and not allowed.allows(value):
+        raise UserError(f"--{name} {value:g} is out of range; it should be {allowed}")
+    return value

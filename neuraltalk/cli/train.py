@@ -228,7 +228,7 @@ class Watcher:
         self.told = False  # that the status file can't be written
 
     def starting(self, trainer):
-        self.progress = console.Progress(trainer.schedule.all, "training: batch", "sentence", started=trainer.it)
+        self.progress = self.make_progress(trainer)
         # Kernels are compiled in the first iteration unless they were before. It takes seconds: say so if it does.
         self.timer = threading.Timer(1.0, self.progress.say, ["compiling kernels, once ..."])
         self.timer.daemon = True
@@ -237,6 +237,9 @@ class Watcher:
             self.status.content["checkpoint"] = str(trainer.best_file)
         if trainer.it > 0:
             self._resume_status(trainer)
+
+    def make_progress(self, trainer):
+        return console.Progress(trainer.schedule.all, "training: batch", "sentence", started=trainer.it)
 
     def stepped(self, trainer, step):
         if self.last_step is None:
