@@ -8,11 +8,11 @@ from neuraltalk.cli import console
 # name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
     "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
-    "sweep": ("neuraltalk.cli.sweep", "search settings: many runs, bad ones ended early, the best one kept"),
     "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
     "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
     "score": ("neuraltalk.cli.score", "score any captions against any references: BLEU, ROUGE-L, CIDEr"),
     "page": ("neuraltalk.cli.page", "a page of the captions in any result_struct.json, or in several"),
+    "sweep": ("neuraltalk.cli.sweep", "search settings: many runs, bad ones ended early, the best one kept"),
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "plot": ("neuraltalk.cli.plot", "the curves of runs as a figure for a paper"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),

@@ -19,14 +19,9 @@ def ordered(study):
     return sorted(study.runs(), key=lambda run: (last.get(run.state, 0), place.get(run.number, len(place)), run.number))
 
 
-def columns_of(ranges):
-    """The options in which runs differ."""
-    return [*ranges.searched, *ranges.tied]
-
-
 def lines(runs, ranges, figure):
     """The table on the terminal. figure: "perplexity" or "recall"."""
-    names = columns_of(ranges)
+    names = list(ranges.searched)
     hosts = len({run.host for run in runs if run.host}) > 1
     table = [["run", "state", NAMES[figure], "epochs", "time", *(["machine"] if hosts else []), *names]]
     for run in runs:
@@ -76,13 +71,13 @@ def command_of(run):
     words = ["python", "driver.py"]
     for name, value in run.options.items():
         if (name, value) != ("model", "captioner"):
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", str(int(value) if isinstance(value, float) and value.is_integer() else value)]
     return shlex.join(words)
 
 
 def as_csv(runs, ranges, figure):
     """A line for each run."""
-    names = columns_of(ranges)
+    names = list(ranges.searched)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "state", figure, "epochs", "seconds", "machine", "fault", *names])

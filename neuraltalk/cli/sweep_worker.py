@@ -248,8 +248,7 @@ class Worker:
         """Train -> (how it ended, the best figure or None, why or None)."""
         given = self.plan.given(sitting.run, sitting.drawn)
         sitting.note(options=given)
-        drawn = {name: given[name] for name in (*self.plan.ranges.searched, *self.plan.ranges.tied)}
-        console.say(f"run {sitting.run}: " + ", ".join(f"{name} {value}" for name, value in drawn.items()))
+        console.say(f"run {sitting.run}: " + ", ".join(f"{name} {given[name]}" for name in self.plan.ranges.searched))
         if sitting.deaths >= studies.MOST_DEATHS:
             return studies.STOPPED, None, f"{sitting.deaths} workers in a row died of it"
         try:

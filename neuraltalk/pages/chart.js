@@ -1,6 +1,7 @@
 // One line chart, drawn as SVG: axes, curves with marks, a readout by pointer or keyboard.
 //
-//   curve   {run, slot, solid, points: [[x, y], ...], label}: slot chooses colour and mark; solid: validation, else training
+//   curve   {run, slot, solid, faint, points: [[x, y], ...], label}: slot chooses colour and mark; solid: validation, else
+//           training; faint: drawn behind the others, and lighter
 //   view    {log, close}: scale of y; close fits it to the last two thirds of x
 //
 // Colour never stands alone: each of the first 36 slots has its own pair of colour and mark, and the readout names the run.
@@ -84,6 +85,7 @@ const Chart = (() => {
       const log = view.log && about.log;
       const usable = ([, y]) => !log || y > 0;
       const shown = curves.map((curve) => ({ ...curve, points: curve.points.filter(usable) })).filter((curve) => curve.points.length);
+      shown.sort((a, b) => Boolean(b.faint) - Boolean(a.faint)); // the others stay in their order
       const title = svg("title"), desc = svg("desc");
       title.textContent = about.title;
       desc.textContent = about.summary(shown);
@@ -107,7 +109,7 @@ const Chart = (() => {
       for (const curve of shown) {
         const points = curve.points.map(([a, b]) => [x.place(a), y.place(b)]);
         const line = svg("polyline", {
-          class: `curve ${curve.solid ? "solid" : "thin"} ${colour(curve.slot)}`,
+          class: `curve ${curve.solid ? "solid" : "thin"}${curve.faint ? " faint" : ""} ${colour(curve.slot)}`,
           points: points.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join(" "),
         });
         const end = `url(#${about.id}-${curve.slot})`;

@@ -3,7 +3,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const PERIOD = 3000; // milliseconds between two looks at the server
-  const STATES = { training: "in training", finished: "finished", interrupted: "interrupted", stopped: "stopped", silent: "silent", ended: "ended" };
+  const STATES = { training: "in training", finished: "finished", pruned: "ended early", interrupted: "interrupted", stopped: "stopped", silent: "silent", ended: "ended" };
   const NAMES_OF_FILES = new Set(["fappend", "checkpoint_output_directory", "worker_status_output_directory"]); // options that change nothing
   const NAMES = { val: "validation", train: "training" };
   const MOST_ROWS = 2000; // of the table of all points
@@ -39,11 +39,14 @@
   // ---- which runs
 
   const matches = (run) => {
-    const dataset = $("dataset").value;
+    const dataset = $("dataset").value, sweep = $("sweep").value;
     if (dataset && run.params.dataset !== dataset) return false;
+    if (sweep && sweepOf(run) !== sweep) return false;
+    if (run.state === "pruned" && !$("pruned").checked) return false;
     const text = `${run.name} ${STATES[run.state]} ${Object.values(run.params).join(" ")}`.toLowerCase();
     return $("find").value.toLowerCase().split(/\s+/).filter(Boolean).every((word) => text.includes(word));
   };
+  const sweepOf = (run) => (run.sweep === null ? "none" : `=${run.sweep}`); // as the list of sweeps has it
   const listed = () => data.runs.filter(matches);
   const shown = () => listed().filter((run) => !off.has(run.name));
 
@@ -87,7 +90,7 @@
         for (const run of runs)
           if (run.kind === about.kind && run[which][0].length)
             curves.push({
-              run: run.name, slot: slots.get(run.name), solid: which === about.curves[0], points: points(run[which], about.factor), label: NAMES[which],
+              run: run.name, slot: slots.get(run.name), solid: which === about.curves[0], faint: run.state === "pruned", points: points(run[which], about.factor), label: NAMES[which],
             });
       chart.element.hidden = !curves.length;
       chart.draw(curves, view);
@@ -254,12 +257,9 @@
   function update() {
     for (const run of data.runs) if (!slots.has(run.name)) slots.set(run.name, slots.size);
     const datasets = [...new Set(data.runs.map((run) => run.params.dataset).filter((name) => !missing(name)))].sort();
-    if ([...$("dataset").options].slice(1).map((one) => one.value).join("\n") !== datasets.join("\n")) {
-      const chosen = $("dataset").value;
-      $("dataset").replaceChildren(make("option", "all", { value: "" }), ...datasets.map((name) => make("option", name, { value: name })));
-      if (datasets.includes(chosen)) $("dataset").value = chosen;
-    }
-    $("dataset-label").hidden = datasets.length < 2;
+    offer("dataset", datasets.map((name) => [name, name]));
+    offer("sweep", [...new Set(data.runs.map(sweepOf))].sort().map((value) => [value, value === "none" ? "runs of none" : value.slice(1)]));
+    $("pruned-label").hidden = !data.runs.some((run) => run.state === "pruned");
     const faults = [...data.faults.map((text) => `left out: ${text}`), ...(data.hidden ? [`the ${data.hidden} oldest runs are left out`] : [])];
     $("faults").replaceChildren(...faults.map((text) => make("li", text)));
     $("faults").hidden = !faults.length;
@@ -268,11 +268,21 @@
     draw();
   }
 
+  // A list to choose from, of [value, text]; hidden where there is no choice.
+  function offer(id, values) {
+    const list = $(id), chosen = list.value;
+    if ([...list.options].slice(1).map((one) => one.value).join("\n") !== values.map(([value]) => value).join("\n")) {
+      list.replaceChildren(make("option", "all", { value: "" }), ...values.map(([value, text]) => make("option", text, { value })));
+      if (values.some(([value]) => value === chosen)) list.value = chosen;
+    }
+    $(`${id}-label`).hidden = values.length < 2;
+  }
+
   let waiting = 0;
   $("toolbar").addEventListener("submit", (event) => event.preventDefault());
   $("find").addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(update); });
-  for (const id of ["scale", "training", "close"]) $(id).addEventListener("change", update);
-  $("dataset").addEventListener("change", () => {
+  for (const id of ["scale", "training", "close", "pruned"]) $(id).addEventListener("change", update);
+  for (const id of ["dataset", "sweep"]) $(id).addEventListener("change", () => {
     // Colours and marks are dealt out anew, so that the runs now listed share as few as possible; else they stay with their run.
     slots.clear();
     rows.clear();

@@ -7,7 +7,7 @@ Its data, plain values all of them; texts are shown as text, whatever they say:
 
     faults   lines about files that are left out
     hidden   how many runs are left out, because there are more than MOST_RUNS
-    runs     [{"name", "kind", "state", "checkpoint", "params": {name: text}, "epochs": [done, all], "heard": seconds since
+    runs     [{"name", "kind", "state", "checkpoint", "sweep", "params": {name: text}, "epochs": [done, all], "heard": seconds since
              1970, "left": seconds, "speed": sentences a second, "best": [epoch, figure], "train" and "val": [epochs,
              figures, their number in the file]}, ...], in the order in which they began; null where nobody knows
 """
@@ -84,9 +84,11 @@ def monitor_page(data, place, live=None, written=""):
 _TOOLBAR = """<form class="toolbar" id="toolbar" role="search" aria-label="the runs of this page">
 <label>Find <input id="find" type="search" placeholder="a name or a value" autocomplete="off"></label>
 <label id="dataset-label" hidden>Data <select id="dataset"></select></label>
+<label id="sweep-label" hidden>Sweep <select id="sweep"></select></label>
 <label>Scale <select id="scale"><option value="log">logarithmic</option><option value="linear">linear</option></select></label>
 <label><input type="checkbox" id="training" checked> training</label>
 <label title="fits the scale to the last two thirds of the epochs"><input type="checkbox" id="close"> close-up</label>
+<label id="pruned-label" title="runs that a sweep ended before their time" hidden><input type="checkbox" id="pruned" checked> ended early</label>
 <span class="buttons"><button type="button" id="all">all</button> <button type="button" id="none">none</button></span>
 <output id="status" aria-live="polite"></output>
 </form>"""
@@ -99,6 +101,7 @@ def _run(run, most):
         "name": _text(run.name),
         "kind": run.kind,
         "checkpoint": None if run.checkpoint is None else _text(run.checkpoint),
+        "sweep": None if run.sweep is None else _text(run.sweep),
         "params": {_text(name): _value(value) for name, value in list(run.params.items())[:MOST_PARAMS]},
         "epochs": [_short(epoch), _short(epochs)],
         "heard": round(run.heard.timestamp()),

@@ -24,7 +24,7 @@ LARGEST = 32 << 20  # bytes of a file that is read; ours stay below one megabyte
 RECENT = 10  # entries that tell the pace
 PAUSE = 600.0  # seconds between two entries that are no longer the same sitting
 SILENCE = (5 * PERIOD, 7200.0)  # seconds without a word until a run counts as silent: at least, at most
-ENDINGS = ("finished", "interrupted", "stopped")
+ENDINGS = ("finished", "interrupted", "stopped", "pruned")
 LIMIT = 1e15
 SUFFIXES = ("_status.json", ".json")
 
@@ -37,6 +37,7 @@ class Run(NamedTuple):
     params: dict
     declared: str  # "training", an ending, or None: it doesn't say
     checkpoint: str  # of its best model, or None
+    sweep: str  # the name of the one that it is a run of, or None
     iterations: tuple  # (done, all), None where unknown
     epochs: tuple
     train: list
@@ -67,7 +68,7 @@ class Run(NamedTuple):
         return size / self.pace if size and self.pace else None
 
     def state(self, now):
-        """ "training", "finished", "interrupted", "stopped"; "silent": no word for too long; "ended": likewise, but of a
+        """ "training", "finished", "interrupted", "stopped", "pruned"; "silent": no word for too long; "ended": likewise, but of a
         file that never says how a run ends, and was about to."""
         if self.declared in ENDINGS:
             return self.declared
@@ -145,13 +146,14 @@ def read_run(path):
     recent = times[-RECENT:]
     gaps = [(after - before).total_seconds() for before, after in zip(recent, recent[1:])]
     last = entries[-1] if entries else _Entry(None, None, None, None, None, None, None, None, None)
-    state, checkpoint = content.get("state"), content.get("checkpoint")
+    state, checkpoint, sweep = content.get("state"), content.get("checkpoint"), content.get("sweep")
     return Run(
         name=next((path.name.removesuffix(suffix) for suffix in SUFFIXES if path.name.endswith(suffix)), path.name),
         kind=kind,
         params=params,
         declared=state if state in (*ENDINGS, "training") else None,
         checkpoint=checkpoint if isinstance(checkpoint, str) else None,
+        sweep=sweep if isinstance(sweep, str) else None,
         iterations=(last.it, last.iterations),
         epochs=(last.epoch, last.epochs),
         train=_rising((entry.epoch, entry.train) for entry in entries),

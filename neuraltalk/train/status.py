@@ -10,8 +10,8 @@
                   "val_ppl2": the last one on the validation split, -1 before the first}, ...]}
 
 (an aligner's: train_cost, smooth_train_cost and val_recall, the mean of R@10, 0..1)
-and beside them "state" ("training", "finished", "interrupted" or "stopped") and "checkpoint", the best file (null
-before the first). An entry made at an evaluation has "evaluated": true, and "improved": true if it was the best so far:
+and beside them "state" ("training", "finished", "interrupted", "stopped", or "pruned" by a sweep, whose name is then
+"sweep") and "checkpoint", the best file (null before the first). An entry made at an evaluation has "evaluated": true, and "improved": true if it was the best so far:
 without that nobody could tell two evaluations of the same figure from one. A number that isn't finite becomes null:
 JSON has none.
 
@@ -84,7 +84,7 @@ class StatusFile:
         self.write()
 
     def end(self, state):
-        """The last word of a run: "finished", "interrupted" or "stopped"."""
+        """The last word of a run: "finished", "interrupted", "stopped" or "pruned"."""
         self.content["state"] = state
         self.write()
 
