@@ -217,14 +217,14 @@ class Worker:
             elif ending in (studies.PRUNED, studies.STOPPED, studies.REFUSED):
                 self.study.prune(sitting, fault, refused=ending == studies.REFUSED)
             elif ending in (INTERRUPTED, TIME_IS_UP):
-                self.study.set_aside(sitting)
+                self.study.set_aside(sitting.trial.number)
             else:
                 raise studies.Lost
         except studies.Lost:
             console.say(f"run {sitting.run}: another worker has taken it over")
             return "lost"
         except Exception:
-            self.study.set_aside(sitting, died=True)
+            self.study.set_aside(sitting.trial.number, died=True)
             raise
         self._tell(sitting, ending, figure, fault)
         return ending

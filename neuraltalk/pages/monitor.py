@@ -88,7 +88,7 @@ _TOOLBAR = """<form class="toolbar" id="toolbar" role="search" aria-label="the r
 <label>Scale <select id="scale"><option value="log">logarithmic</option><option value="linear">linear</option></select></label>
 <label><input type="checkbox" id="training" checked> training</label>
 <label title="fits the scale to the last two thirds of the epochs"><input type="checkbox" id="close"> close-up</label>
-<label id="pruned-label" title="runs that a sweep ended before their time" hidden><input type="checkbox" id="pruned" checked> ended early</label>
+<label id="pruned-label" title="runs that a sweep ended early" hidden><input type="checkbox" id="pruned" checked> ended early</label>
 <span class="buttons"><button type="button" id="all">all</button> <button type="button" id="none">none</button></span>
 <output id="status" aria-live="polite"></output>
 </form>"""

@@ -11,9 +11,9 @@
 
 (an aligner's: train_cost, smooth_train_cost and val_recall, the mean of R@10, 0..1)
 and beside them "state" ("training", "finished", "interrupted", "stopped", or "pruned" by a sweep, whose name is then
-"sweep") and "checkpoint", the best file (null before the first). An entry made at an evaluation has "evaluated": true, and "improved": true if it was the best so far:
-without that nobody could tell two evaluations of the same figure from one. A number that isn't finite becomes null:
-JSON has none.
+"sweep") and "checkpoint", the best file (null before the first). An entry made at an evaluation has "evaluated": true,
+and "improved": true if it was the best so far: without that nobody could tell two evaluations of the same figure from
+one. A number that isn't finite becomes null: JSON has none.
 
 An entry is added at the start, once a minute, at every evaluation and at the end; the file is always whole. A history
 of more than MOST entries is thinned out evenly, and a resumed run continues the one that it left.

@@ -4,7 +4,7 @@ Any number of workers on any machines use one storage. A *run* is one choice of 
 is one sitting of it: a run whose worker was interrupted or died goes on as another trial of the same run. What a trial's
 attributes say:
 
-    run         the number of the run's first trial, which its files are named by
+    run         of a trial that continues a run: its number, which its files are named by
     worker      {"host", "space", "pid", "began"}: the process that works on it
     seconds     of work so far, over all sittings; rewritten every BEAT seconds, which is the worker's sign of life
     options     what driver.py would be given, epochs: how far it came
@@ -36,6 +36,7 @@ from neuraltalk.errors import UserError
 BEAT = 20.0  # seconds between signs of life
 PATIENCE = 120.0  # seconds without one until a worker on another machine counts as dead
 MOST_DEATHS = 3  # of workers in a row that never came to an evaluation: then the run itself is the reason
+JOURNAL = b'{"op_code":'  # how Optuna's journals begin
 FACTOR = 3  # successive halving: of so many runs one goes on
 
 FINISHED, PRUNED, STOPPED, REFUSED, TRAINING, WAITING = "finished", "pruned", "stopped", "refused", "training", "waiting"
@@ -77,10 +78,8 @@ class Study:
 
     def runs(self):
         """Every run, by number."""
-        latest = {}
-        for trial in self._trials():
-            if not trial.user_attrs.get("surplus"):
-                latest[run_number(trial)] = trial
+        trials = self._trials()
+        latest = {run: trial for run, trial in zip(run_numbers(trials), trials) if not trial.user_attrs.get("surplus")}
         return [self._run(number, trial) for number, trial in sorted(latest.items())]
 
     def _trials(self):
@@ -135,21 +134,22 @@ class Study:
         if not waiting and sum(run.state != REFUSED for run in runs) >= limit:
             return None
         trial = self.study.ask({name: _distribution(wanted) for name, wanted in distributions.items()})
-        if "run" not in trial.user_attrs and self._surplus(trial, limit):
+        run = run_numbers(self._trials())[trial.number]
+        if "run" not in trial.user_attrs and self._surplus(run, limit):
             trial.set_user_attr("surplus", True)
             self.study.tell(trial, state=TrialState.FAIL)
             return None
-        return Sitting(trial)
+        return Sitting(trial, run)
 
-    def _surplus(self, trial, limit):
-        """Whether others, who asked at the same moment, have all that was left."""
-        return sum(run.state != REFUSED for run in self.runs() if run.number < trial.number) >= limit
+    def _surplus(self, number, limit):
+        """Whether others, who asked at the same moment, have all that was left for the run with this number."""
+        return sum(run.state != REFUSED for run in self.runs() if run.number < number) >= limit
 
-    def set_aside(self, trial, died=False):
-        """End a sitting whose run shall go on: it waits for the next worker. trial: its FrozenTrial or Trial; died: of it, maybe."""
+    def set_aside(self, number, died=False):
+        """End the trial with this number, whose run shall go on: it waits for the next worker. died: of it, maybe."""
         with contextlib.suppress(UpdateFinishedTrialError, ValueError):  # then somebody else has done it already
-            self.study.tell(trial.number, state=TrialState.FAIL)
-            self._continue(self.study.get_trials(deepcopy=False)[trial.number], died)
+            self.study.tell(number, state=TrialState.FAIL)
+            self._continue(self._trials()[number], died)
 
     def _continue(self, trial, died):
         """Let a trial that has ended too early be followed by another."""
@@ -159,7 +159,7 @@ class Study:
         evaluations = len(trial.intermediate_values)
         came_on = evaluations > about.get("evaluations", 0)
         deaths = 0 if came_on else about.get("deaths", 0) + died
-        run = self._run(run_number(trial), trial)
+        run = self._run(run_numbers(self._trials())[trial.number], trial)
         known = {key: about[key] for key in ("options", "epochs", "worker") if key in about}
         known |= {"run": run.number, "seconds": run.seconds, "deaths": deaths, "evaluations": evaluations}
         if run.figure is not None:
@@ -178,10 +178,11 @@ class Study:
         """
         dead, doubtful = [], []
         trials = self._trials()
-        latest = {run_number(trial): trial.number for trial in trials}
-        for trial in trials:
+        numbers = run_numbers(trials)
+        latest = {run: trial.number for run, trial in zip(numbers, trials)}
+        for run, trial in zip(numbers, trials):
             worker = trial.user_attrs.get("worker") or {}
-            about = run_number(trial), worker.get("host", "another machine")
+            about = run, worker.get("host", "another machine")
             if trial.state == TrialState.RUNNING:
                 if worker.get("space") is not None and worker["space"] == process_space():
                     alive = process_began(worker.get("pid")) == worker.get("began")
@@ -190,9 +191,9 @@ class Study:
                 if alive is None:
                     doubtful.append(about)
                 elif not alive:
-                    self.set_aside(trial, died=True)
+                    self.set_aside(trial.number, died=True)
                     dead.append(about)
-            elif trial.state == TrialState.FAIL and latest[about[0]] == trial.number and not trial.user_attrs.get("surplus"):
+            elif trial.state == TrialState.FAIL and latest[run] == trial.number and not trial.user_attrs.get("surplus"):
                 # Its worker died between setting it aside and letting another trial follow: seldom, and soon seen.
                 if self._heard(trial, "nothing follows") is None:
                     doubtful.append(about)
@@ -231,16 +232,20 @@ class Study:
             raise Lost from None
 
 
-def run_number(trial):
-    """The run that a trial is a sitting of."""
-    return trial.user_attrs.get("run", trial.number)
+def run_numbers(trials):
+    """The number of the run that each trial of a study is a sitting of: the runs are counted as they began."""
+    numbers, began = [], 0
+    for trial in trials:
+        numbers.append(trial.user_attrs.get("run", began))
+        began += "run" not in trial.user_attrs
+    return numbers
 
 
 class Sitting:
-    """A trial that this process works on: as a context it gives signs of life."""
+    """A trial that this process works on, for the run with the number `run`: as a context it gives signs of life."""
 
-    def __init__(self, trial):
-        self.trial, self.run = trial, run_number(trial)
+    def __init__(self, trial, run):
+        self.trial, self.run = trial, run
         self.continues = "run" in trial.user_attrs
         self.deaths = trial.user_attrs.get("deaths", 0)
         self.before, self.began = trial.user_attrs.get("seconds", 0.0), time.monotonic()
@@ -257,7 +262,7 @@ class Sitting:
     def __enter__(self):
         space = process_space()
         worker = {"host": platform.node().split(".")[0] or "localhost", "space": space, "pid": os.getpid()}
-        self.note(worker=worker | {"began": process_began(os.getpid())}, run=self.run)
+        self.note(worker=worker | {"began": process_began(os.getpid())})
         self._thread.start()
         return self
 
@@ -371,6 +376,11 @@ def _open_storage(storage, create):
     path = pathlib.Path(storage).resolve()
     if not create and not path.exists():
         raise UserError(f"{storage}: no such file; start a sweep there first, or name the storage of one by --storage")
+    if path.exists():
+        with open(path, "rb") as file:
+            head = file.read(len(JOURNAL))
+        if head != JOURNAL[: len(head)]:
+            raise UserError(f"{storage}: is a file of something else; name one that isn't there yet, or a sweep's")
     path.parent.mkdir(parents=True, exist_ok=True)
     return optuna.storages.JournalStorage(JournalFileBackend(str(path), JournalLock(str(path))))
 
@@ -428,7 +438,7 @@ def telling_storage_faults(storage):
     """In the block, a storage that can't be opened is told in one line."""
     try:
         yield
-    except (*storage_faults(), OSError, ImportError, ValueError, LookupError, TypeError) as fault:
+    except (*storage_faults(), OSError, ImportError, ValueError, LookupError, TypeError, AssertionError, AttributeError) as fault:
         raise UserError(
             f"{hidden_password(storage)}: can't be used as the sweep's storage ({first_line(fault)}); give the path of a file, or "
             "the URL of a database as Optuna takes it"
@@ -473,7 +483,7 @@ def sampler_of(kind, seed):
 
 
 class SeededSampler(optuna.samplers.BaseSampler):
-    """Draws the settings of a trial by a generator of its own, seeded by the sweep's seed and the trial's number.
+    """Draws the settings of a trial by a generator of its own, seeded by the sweep's seed and the run's number.
 
     So random settings are the same with any number of workers, and no two workers draw the same ones.
     """
@@ -492,7 +502,7 @@ class SeededSampler(optuna.samplers.BaseSampler):
             self.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # others' running trials count as bad
 
     def before_trial(self, study, trial):
-        self._seat(trial.number)
+        self._seat(run_numbers(study.get_trials(deepcopy=False))[trial.number])
         self.sampler.before_trial(study, trial)
 
     def after_trial(self, study, trial, state, values):
