@@ -348,7 +348,7 @@ def test_out_of_time(place, capsys, monkeypatch):  # noqa: F811
     assert {run["state"] for run in table()[0].values()} <= {"finished", "pruned"} and len(table()[0]) == 4
 
 
-SLOW = {**TOY, "max_epochs": 4000, "eval_period": 20}
+SLOW = {**TOY, "max_epochs": 4000, "eval_period": 200}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")

@@ -190,7 +190,7 @@ def search(options, argv):
         del data
         ending = run_workers(plan, options.workers)
     else:
-        ending = sweep_worker.Worker(plan, study, data[1]).run()
+        ending = sweep_worker.Worker(plan, study, data).run()
     result = sweep_worker.keep_best(plan, study)
     show(plan, study, options, result)
     return conclude(plan, study, ending, argv)
@@ -198,15 +198,11 @@ def search(options, argv):
 
 def describe(plan, base, study, data, options):
     """Say what is searched, on what."""
+    from neuraltalk.cli import train
     from neuraltalk.cli.sweep_table import heading
     from neuraltalk.train.study import hidden_password
 
-    images, pairs = data[0], data[1]
-    count = console.format_count
-    console.say(
-        f"data        {base.dataset}: {count(len(images['train']))} images with {count(len(pairs.train_pairs))} sentences to train "
-        f"on, {count(len(images['val']))} with {count(len(pairs.val_pairs))} to validate"
-    )
+    train.describe_data(base, data)
     console.say(f"ranges      {plan.ranges.path}: {', '.join(plan.ranges.searched)}")
     console.say(f"storage     {hidden_password(plan.storage)}, {heading(study.runs(), plan.name, plan.trials)}")
     if options.workers > 1:
@@ -319,7 +315,7 @@ def _work(plan):
     from neuraltalk.cli import sweep_worker
 
     study = plan.open()
-    _, data = sweep_worker.load(plan)
+    data = sweep_worker.load(plan)
     ending = sweep_worker.Worker(plan, study, data).run()
     return console.INTERRUPTED if ending == sweep_worker.INTERRUPTED else 0
 

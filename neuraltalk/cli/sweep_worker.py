@@ -15,7 +15,7 @@ from neuraltalk.cli import console, models, train
 from neuraltalk.cli.options import resolve
 from neuraltalk.cli.ranges import FIXED_ONLY, Ranges, difference
 from neuraltalk.errors import UserError
-from neuraltalk.files import write_atomically
+from neuraltalk.files import copy_file, lock_beside, locked
 from neuraltalk.models.captioner import GENERATORS
 from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train import study as studies
@@ -93,7 +93,7 @@ class Plan:
 
 
 def load(plan):
-    """The data of all runs -> (images, TrainingData)."""
+    """The data of all runs -> TrainingData."""
     options = plan.base()
     return train.load_data(options, models.KINDS[options.model])
 
@@ -252,7 +252,18 @@ class Worker:
         if sitting.deaths >= studies.MOST_DEATHS:
             return studies.STOPPED, None, f"{sitting.deaths} workers in a row died of it"
         try:
-            trainer, watcher = self._prepare(sitting, given)
+            options = self.plan.options(given)
+        except UserError as fault:
+            return studies.REFUSED, None, str(fault)
+        best_file = checkpoints.best_path(self.plan.runs_folder, options)
+        # Who holds it is either ending, because this worker has taken its run over, or another sweep of the same name.
+        with locked(lock_beside(best_file), best_file, waiting=console.say):
+            return self._train_locked(sitting, options, best_file)
+
+    def _train_locked(self, sitting, options, best_file):
+        """As _sit; nobody else writes the run's files."""
+        try:
+            trainer, watcher = self._prepare(sitting, options, best_file)
         except UserError as fault:
             return studies.REFUSED, None, str(fault)
         except MemoryError:
@@ -268,11 +279,9 @@ class Worker:
             return studies.STOPPED, trainer.best, "it doesn't fit into memory"
         return ending, trainer.best, None
 
-    def _prepare(self, sitting, given):
+    def _prepare(self, sitting, options, best_file):
         """The trainer of a run and its watcher, continued where there is something to continue. Raises UserError."""
-        options = self.plan.options(given)
         kind = models.KINDS[options.model]
-        best_file = checkpoints.best_path(self.plan.runs_folder, options)
         model = kind.initialise(options, self.data, generators(options.seed)[0])
         watcher = SweepWatcher(options, best_file, self.study, sitting, self.plan)
         trainer = Trainer(model, options, self.data, best_file, watcher)
@@ -367,8 +376,7 @@ def publish(plan, run):
     if not (target.exists() and filecmp.cmp(source, target, shallow=False)):
         if target.exists() and not _of_sweep(target, plan):
             checkpoints.keep_previous(target)
-        with write_atomically(target) as file:
-            file.write(source.read_bytes())
+        copy_file(source, target)
     for other in others:
         if other.exists() and _of_sweep(other, plan):
             other.unlink(missing_ok=True)  # the best so far was of another generator

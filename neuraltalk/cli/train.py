@@ -188,10 +188,7 @@ def describe(options, data, trainer, kind):
         "" if options.learning_rate_decay == "none" else f" falling to 0 ({options.learning_rate_decay})"
     )
     preset = f", preset {options.preset}" if options.preset else ""
-    console.say(
-        f"data        {options.dataset}: {count(data.train_pairs.images)} images with {count(len(data.train_pairs))} "
-        f"sentences to train on, {count(data.val_pairs.images)} with {count(len(data.val_pairs))} to validate"
-    )
+    describe_data(options, data)
     console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers {kind.features_of}")
     console.say(
         f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} "
@@ -208,6 +205,15 @@ def describe(options, data, trainer, kind):
         console.say(
             f"ranks       {trainer.ranks.size}, each with a part of every batch; BLAS threads of the first: {blas_threads()}"
         )
+
+
+def describe_data(options, data):
+    """Say how much there is to train on."""
+    count = console.format_count
+    console.say(
+        f"data        {options.dataset}: {count(data.train_pairs.images)} images with {count(len(data.train_pairs))} "
+        f"sentences to train on, {count(data.val_pairs.images)} with {count(len(data.val_pairs))} to validate"
+    )
 
 
 class Watcher:

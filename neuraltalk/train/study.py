@@ -35,6 +35,7 @@ from neuraltalk.errors import UserError
 
 BEAT = 20.0  # seconds between signs of life
 PATIENCE = 120.0  # seconds without one until a worker on another machine counts as dead
+GRACE = 10  # seconds after which a journal's lock counts as left behind
 MOST_DEATHS = 3  # of workers in a row that never came to an evaluation: then the run itself is the reason
 JOURNAL = b'{"op_code":'  # how Optuna's journals begin
 FACTOR = 3  # successive halving: of so many runs one goes on
@@ -388,11 +389,12 @@ def _open_storage(storage, create):
 class JournalLock(JournalFileOpenLock):
     """The lock of whoever writes into a journal, a file beside it: that works on network file systems too.
 
-    A writer that died may have left half a line, which the next line would be glued to: it is taken away first.
+    A writer that died may have left the lock, which is broken after a while, and half a line, which the next line would be
+    glued to: it is taken away first.
     """
 
     def __init__(self, path):
-        super().__init__(path)
+        super().__init__(path, grace_period=GRACE)
         self.path = path
 
     def acquire(self):
@@ -403,6 +405,10 @@ class JournalLock(JournalFileOpenLock):
             self.release()
             raise
         return True
+
+    def release(self):
+        with contextlib.suppress(RuntimeError):  # it was so slow that another writer took the lock for a dead one's
+            super().release()
 
 
 def drop_half_line(path):
