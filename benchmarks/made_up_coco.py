@@ -21,8 +21,13 @@ import argparse
 import json
 import os
 import pathlib
+import sys
 
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from neuraltalk.data.feature_writer import write_matlab
 
 D = 4096
 SENTENCES = 5
@@ -139,20 +144,19 @@ def write_packed(path, images, rng):
 
 def write_regions(path, images, R, rng):
     """region_feats.mat of `images` times R regions, features mostly holes of the file."""
-    from neuraltalk.data.feature_writer import write_matlab
-
     M = images * R
-    with write_matlab(path, {"feats": ((M, D), "float32"), "boxes": ((M, 4), "float32"), "image": ((M, 1), "int32")}) as arrays:
+    with write_matlab(path, {"feats": ((M, D), "float32"), "boxes": ((M, 4), "float32"), "image": ((M, 1), "int32")}) as files:
+        begin = files["feats"].tell()
         for first in range(0, images, AT_ONCE):
             n = min(AT_ONCE, images - first)
             corners = np.sort(rng.integers(0, 640, size=(n, R, 2, 2)), axis=2)
             corners[:, 0] = [[0, 0], [640, 640]]            # the whole image, which comes first
-            own = slice(first * R, (first + n) * R)
-            arrays["boxes"][own] = corners.reshape(n * R, 4)
-            arrays["image"][own] = np.repeat(np.arange(first, first + n), R)[:, None]
+            files["boxes"].write(corners.reshape(n * R, 4).astype("<f4").tobytes())
+            files["image"].write(np.repeat(np.arange(first, first + n, dtype="<i4"), R).tobytes())
             for imgid in range(first, first + n):
                 if imgid % REAL_EVERY == 0:
-                    arrays["feats"][imgid * R : (imgid + 1) * R] = next(feature_blocks(R, rng))
+                    files["feats"].seek(begin + imgid * R * D * 4)
+                    files["feats"].write(next(feature_blocks(R, rng)).tobytes())
 
 
 def main():

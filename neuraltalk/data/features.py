@@ -19,6 +19,7 @@ import numpy as np
 
 from neuraltalk import files
 from neuraltalk.data import feature_files
+from neuraltalk.data.mapped_rows import MappedRows
 from neuraltalk.errors import UserError
 
 NAMES = [f"{stem}{suffix}" for stem in ("vgg_feats", "features") for suffix in (".mat", ".npy", ".npz", ".h5")]
@@ -65,6 +66,7 @@ class Features:
         self.row_name = row_name
         self._variable = variable
         self._array = array  # (N, D), perhaps mapped, of any numeric type
+        self._mapped = None  # MappedRows of it, from the first rows() on
         self._progress = progress
 
     @property
@@ -88,7 +90,7 @@ class Features:
 
     def turn(self):
         """Take the columns for the rows."""
-        self._array = self._array.T
+        self._array, self._mapped = self._array.T, None
 
     def rows(self, imgids):
         """The features of some images: (n,) whole numbers -> (n, D) float32, C-contiguous.
@@ -96,6 +98,9 @@ class Features:
         Raises UserError naming the first image whose features aren't finite numbers.
         """
         self._make_rows_contiguous()
+        if self._mapped is None:
+            self._mapped = MappedRows(self._array)
+        self._mapped.fetch(imgids)
         block = _as_float32(np.take(self._array, imgids, axis=0))  # (n, D)
         _check_finite(block, imgids, self.path, self.row_name)
         return block
