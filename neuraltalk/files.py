@@ -134,6 +134,7 @@ def copy_file(source, target):
 def remove_folder(folder):
     """Remove a folder and what is in it. At no instant is a part of it there under its name."""
     folder = pathlib.Path(folder)
+    remove_leftovers(folder.parent)
     if not folder.is_dir():
         return
     place = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=REMOVED))

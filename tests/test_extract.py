@@ -269,7 +269,8 @@ def test_killed_and_continued(tmp_path, small_extractor, monkeypatch, capsys):
     monkeypatch.setattr(extraction, "measure", lambda plan, batch: left.extend(batch) or measure(plan, batch))
     capsys.readouterr()
     assert run(*arguments, "-o", output) == 0
-    assert len(left) == 40 - measured and f"{measured} of 40 pictures are measured already" in capsys.readouterr().err
+    assert 0 <= len(left) - (40 - measured) < extraction.BATCH  # a batch is measured as a whole
+    assert f"{measured} of 40 pictures are measured already" in capsys.readouterr().err
     for name in ("features.npy", "region_feats.mat", "extractor.npz"):
         assert (output / name).read_bytes() == (straight / name).read_bytes()
     assert not records.parent.exists()
@@ -316,7 +317,7 @@ def test_pictures_may_change_in_between(pictures, small_extractor, monkeypatch):
     measure = extraction.measure
     monkeypatch.setattr(extraction, "measure", lambda plan, batch: left.extend(batch) or measure(plan, batch))
     assert run(*arguments) == 0
-    assert [path.name for _, path, _ in left] == ["001.png", "005.png"] and open_features(pictures).count == 6
+    assert {"001.png", "005.png"} <= {path.name for _, path, _ in left} and open_features(pictures).count == 6
 
 
 def test_an_unfinished_run_of_another_kind_is_kept(pictures, small_extractor, monkeypatch, capsys):

@@ -210,19 +210,20 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     check_same_work(partial / "plan.json", extractor, whole, regions, boxes)
     with Journal(partial / "records") as journal:
         keys = [key_of(picture) for picture in pictures]
-        left = [
-            (key, picture.path, None if boxes is None else boxes.get(picture.name))
-            for key, picture in zip(keys, pictures)
-            if key not in journal
+        everything = [
+            (key, picture.path, None if boxes is None else boxes.get(picture.name)) for key, picture in zip(keys, pictures)
         ]
-        done = len(pictures) - len(left)
+        # Always the same pictures together: what else is in a matrix product decides about the last bits of a row.
+        batches = [everything[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+        batches = [batch for batch in batches if any(key not in journal for key, _, _ in batch)]
+        done = sum(key in journal for key in keys)
         if done:
             console.say(f"{done:,} of {len(pictures):,} pictures are measured already, from {partial}")
-        jobs = min(jobs, -(-len(left) // BATCH) or 1)
+        jobs = min(jobs, len(batches) or 1)
         if jobs > 1:
             extractor.save(partial / "extractor.npz")
         plan = Plan(extractor if jobs == 1 else partial / "extractor.npz", weights_file, whole, regions)
-        batches, skipped = [left[start : start + BATCH] for start in range(0, len(left), BATCH)], 0
+        skipped = 0
         work = functools.partial(measure, plan)
         if ranks.size > 1:
             results = ranks.map_unordered(work, ranks.share(batches))
@@ -231,6 +232,8 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
             for found in results:
                 for key, data in found:
+                    if key in journal:  # by a run that was killed in the middle of a batch
+                        continue
                     journal.add(key, data)
                     done += 1
                     if (fault := unpack_fault(data)) is not None:

@@ -66,6 +66,7 @@ def main(argv=None):
         describe(options, data, trainer, kind)
         if resumed:
             console.say(f"continuing {resumed.path} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
+            tell_of_threads(trainer)
         elif start:
             console.say(f"starting from the weights of {start.path} ({trainer.task.figure_text(start.figure)})")
         ending = run(trainer)
@@ -98,6 +99,16 @@ def run(trainer):
 
 
 @without_garbage_collection()
+def tell_of_threads(trainer):
+    """A resumed run equals an uninterrupted one to the bit only with as many ranks and BLAS threads."""
+    before, now = trainer.threads_before, trainer.threads()
+    if before and before != now and trainer.ranks.rank == 0:
+        counts = "{0} ranks x {1} BLAS threads"
+        console.say(
+            f"threads     {counts.format(*now)}, before {counts.format(*before)}: the run goes on as it would have, but for rounding"
+        )
+
+
 def load_data(options, kind, source=None):
     """Data set, features and vocabulary, checked -> TrainingData. Draws absent `scenes`.
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from neuraltalk.data.pairs import Pairs
 from neuraltalk.errors import UserError
+from neuraltalk.parallel import blas_threads
 from neuraltalk.ranks import ALONE, Interrupted
 from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train.cost_watch import CostWatch
@@ -101,7 +102,7 @@ class Trainer:
         if options.average_decay > 0:
             self.average = {name: array.copy() for name, array in model.params.items()}
         self.it = 0
-        self.resumed = False
+        self.resumed, self.threads_before = False, ()
         self.history = []
         self.best = None  # the best figure on the validation split
         self.evaluated_at = 0  # the iteration of the last evaluation
@@ -292,7 +293,12 @@ class Trainer:
             "evaluated_at": self.evaluated_at,
             "cost": self.cost_watch.state(),
             self.task.followed: self.tally.state(),
+            "threads": self.threads(),
         }
+
+    def threads(self):
+        """[ranks, BLAS threads of each]: what the last bits of a matrix product, and so of everything, depend on."""
+        return [self.ranks.size, blas_threads(most=10**6)]
 
     def _save_best(self, first):
         """Write the best checkpoint, if this is rank 0; first: of this run, so that the file which is there is another's."""
@@ -352,6 +358,7 @@ class Trainer:
             self.best, self.evaluated_at = _numbers([state[f"best_{self.task.figure}"], state["evaluated_at"]])
             self.cost_watch.restore(_numbers(state["cost"]))
             self.tally.restore(_numbers(state[self.task.followed]))
+            self.threads_before = _numbers(state.get("threads", ()))  # (): unknown
             self.it, self.resumed = checkpoint.it, True
             self.saved_epoch = self.epoch
             self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
