@@ -323,7 +323,8 @@ def test_interrupted_and_continued(place, capsys, monkeypatch):  # noqa: F811
     out, err = capsys.readouterr()
     assert "interrupted; everything is saved, 2 of 3 runs are left" in out
     assert "    neuraltalk sweep ranges.json --sampler random --trials 3 --keep 9" in out
-    assert "run 1: interrupted, saved" in err and table()[0][1]["state"] == "waiting"
+    waiting = table()[0][1]
+    assert "run 1: interrupted, saved" in err and waiting["state"] == "waiting" and waiting["epochs"] == 1 and waiting["seconds"] > 0
     capsys.readouterr()
     assert sweep("--trials", "3", "--keep", "9") == 0
     assert "continuing cv/sweep/toy_lstm_sweep-001.last.p at epoch 1.0" in capsys.readouterr().err.replace(os.sep, "/")
@@ -349,6 +350,53 @@ def test_out_of_time(place, capsys, monkeypatch):  # noqa: F811
 
 
 SLOW = {**TOY, "max_epochs": 4000, "eval_period": 200}
+
+
+def test_a_worker_that_was_taken_for_dead_lets_go(place, capsys, monkeypatch):  # noqa: F811
+    """It writes nothing more, neither checkpoint nor status, and the run is continued (here by itself, as the next worker)."""
+    needs_optuna()
+    from neuraltalk.cli import sweep_worker
+    from neuraltalk.train import study as studies
+
+    monkeypatch.setattr(studies, "BEAT", 0.01)
+    stepped, seen = train.Watcher.stepped, []
+
+    def taken(watcher, trainer, step):
+        stepped(watcher, trainer, step)
+        if trainer.it == 3 and not seen:
+            seen.append([path.read_bytes() for path in (trainer.last_file, watcher.status.path)])
+            studies.open_study("cv/sweep/journal", "sweep")[0].set_aside(0)
+            wait_until(lambda: watcher.sitting.lost)
+        elif seen and len(seen) == 1:
+            seen.append(trainer.it)
+
+    def resumed(worker, path):
+        assert [path.read_bytes() for path in (pathlib.Path("cv/sweep/toy_lstm_sweep-000.last.p"), path)] == seen[0]
+
+    monkeypatch.setattr(train.Watcher, "stepped", taken)
+    monkeypatch.setattr(sweep_worker.Worker, "_take_over_status", resumed)
+    assert sweep("--trials", "1") == 0
+    err = capsys.readouterr().err
+    assert "run 0: another worker has taken it over" in err and "run 0: continuing cv" in err
+    assert seen[1] == 3 and {number: run["state"] for number, run in table()[0].items()} == {0: "finished"}
+
+
+def test_a_run_that_moved_keeps_its_status_file(place):  # noqa: F811
+    """The file that it had on another machine becomes this machine's."""
+    needs_optuna()
+    assert sweep("--trials", "1", "--minutes", "1e-9") == 0
+    assert table()[0] == {}  # no time for any run
+    from neuraltalk.cli.sweep_worker import Worker
+
+    worker = Worker.__new__(Worker)
+    worker.study, worker.plan = type("", (), {"host": "here"}), type("", (), {"name": "sweep"})
+    folder = pathlib.Path("status")
+    for k, (name, content) in enumerate({"there": {"sweep": "sweep"}, "other": {"sweep": "x"}, "here": {"sweep": "sweep"}}.items()):
+        (folder / f"{name}_toy_lstm_sweep-000_status.json").write_text(json.dumps(content | {"k": k}), encoding="utf-8")
+    os.utime(folder / "here_toy_lstm_sweep-000_status.json", (1, 1))
+    worker._take_over_status(folder / "here_toy_lstm_sweep-000_status.json")
+    assert sorted(path.name.partition("_")[0] for path in folder.iterdir()) == ["here", "other"]
+    assert json.loads((folder / "here_toy_lstm_sweep-000_status.json").read_text(encoding="utf-8"))["k"] == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
@@ -387,10 +435,10 @@ def test_two_workers_on_a_database(place):  # noqa: F811
     assert "2 of 2 runs are left" in out and "Traceback" not in out
 
 
-def wait_until(done, process):
+def wait_until(done, process=None):
     end = time.monotonic() + 120
     while not done():
-        assert process.poll() is None, process.communicate()
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)
 

@@ -268,16 +268,17 @@ class Worker:
             return studies.REFUSED, None, str(fault)
         except MemoryError:
             return studies.REFUSED, None, "it doesn't fit into memory"
+        fault = None
         try:
             ending = trainer.run()
         except Stop:
             ending = watcher.state
-        except UserError as fault:  # it stopped by itself
-            sitting.note(epochs=round(trainer.epoch, 4))
-            return studies.STOPPED, trainer.best, str(fault)
+        except UserError as told:  # it stopped by itself
+            ending, fault = studies.STOPPED, str(told)
         except MemoryError:
-            return studies.STOPPED, trainer.best, "it doesn't fit into memory"
-        return ending, trainer.best, None
+            ending, fault = studies.STOPPED, "it doesn't fit into memory"
+        sitting.note(epochs=round(trainer.epoch, 4), seconds=round(sitting.seconds, 2))
+        return ending, trainer.best, fault
 
     def _prepare(self, sitting, options, best_file):
         """The trainer of a run and its watcher, continued where there is something to continue. Raises UserError."""

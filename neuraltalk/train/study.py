@@ -224,7 +224,6 @@ class Study:
         self._tell(sitting, TrialState.PRUNED)
 
     def _tell(self, sitting, state, value=None):
-        sitting.note(seconds=round(sitting.seconds, 2))
         try:
             self.study.tell(sitting.trial, value, state)
         except (UpdateFinishedTrialError, ValueError):
