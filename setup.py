@@ -23,7 +23,7 @@ setup(
         "plot": ["matplotlib>=3.8"],            # neuraltalk plot
         # mpiexec -n 4 python driver.py; mpich brings the launcher. Where there is an MPI, mpi4py alone will do.
         "mpi": ["mpi4py>=4.1", "mpich>=4.3; platform_system != 'Windows'"],
-        "sweep": ["optuna>=4.1"],               # neuraltalk sweep
+        "sweep": ["optuna>=5"],                 # neuraltalk sweep
         "score": ["pycocoevalcap>=1.2"],        # METEOR and SPICE, which need Java too
     },
     entry_points={"console_scripts": ["neuraltalk = neuraltalk.cli.main:main"]},
