@@ -75,12 +75,12 @@ COMMANDS = [
     ("results/result_struct.json", ["score", "results/result_struct.json"]),
     ("status/host_toy_status.json", ["monitor", "status", "--once"]),
     ("status/host_toy_status.json", ["plot", "status", "-o", "curves.svg"]),
-    ("captions.csv", ["dataset", "data/new", "captions.csv", "--pictures", "pictures", "--split", "val=1"]),
+    ("captions.csv", ["dataset", "data/new", "captions.csv", "--pictures", "pictures"]),
     ("pictures/extract.partial/records", ["extract", "pictures", "--features", "data/tiny/extractor.npz"]),
     ("pictures/extract.partial/plan.json", ["extract", "pictures", "--features", "data/tiny/extractor.npz"]),
     (
         "pictures/boxes.json",
-        ["extract", "pictures", "--features", "data/tiny/extractor.npz", "--boxes", "pictures/boxes.json", "--restart"],
+        ["extract", "pictures", "--features", "data/tiny/extractor.npz", "--regions_only", "--boxes", "pictures/boxes.json", "--restart"],
     ),
 ]
 
@@ -460,7 +460,7 @@ def readers(place):
         if path.name in ("references.json", "dataset.json"):
             score_files.read_references([path])
         else:
-            score_files.read_system(path)
+            score_files.read_system(path, [place / "files/scored/references.json"] if path.name == "coco.json" else ())
 
     def picture(path):
         open_picture(path)

@@ -175,6 +175,8 @@ def test_numbers_that_are_none(tmp_path):
     files.write_npz(tmp_path / "a.npz", {**LAYERS, "conv2_1": (W * np.float32(np.inf), b)})
     with np.errstate(all="ignore"):
         refused(tmp_path / "a.npz", "conv2_1 has numbers that are infinite")
+    files.write_npz(tmp_path / "b.npz", {**LAYERS, "conv2_1": (W * np.float64(1e300), b)})
+    refused(tmp_path / "b.npz", "conv2_1 has numbers that are infinite")
 
 
 def test_files_of_other_kinds(tmp_path):

@@ -90,7 +90,8 @@ def read_weights(path, connected=True, widths=None):
     Raises UserError for a file that can't be read, is of none of the formats, damaged, or of another network.
     """
     path = pathlib.Path(path)
-    found = _reader(path)(path, layout.shapes_of(widths or layout.WIDTHS, connected))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large for 32 bits becomes infinite, which is refused next
+        found = _reader(path)(path, layout.shapes_of(widths or layout.WIDTHS, connected))
     for name, arrays in found.layers.items():
         if not all(np.isfinite(edge).all() for array in arrays for edge in (array.min(), array.max())):
             raise UserError(f"{path}: {name} has numbers that are infinite or no numbers; fetch the file again")
