@@ -25,13 +25,26 @@ _AUDITED = {
 
 
 class Notes:
-    """What a child tells its parent, in memory that both have: dealings so far, the last one, the phase of training."""
+    """What a child tells its parent, in memory that both have: dealings so far, the last one, the phase of training; and all."""
 
     def __init__(self):
-        self._memory = mmap.mmap(-1, 16)
+        self._memory = mmap.mmap(-1, 1 << 16)
 
     def write(self, count, dealing, phase):
         self._memory[:16] = struct.pack("<qII", count, dealing, phase)
+        if count:
+            self._memory[14 + 2 * count : 16 + 2 * count] = bytes([dealing, phase])
+
+    def enter(self, phase):
+        self._memory[12:16] = struct.pack("<I", phase)
+
+    def kinds(self):
+        """{(phase, dealing): numbers of the dealings that were of this kind}"""
+        kinds = {}
+        for number in range(1, self.read()[0] + 1):
+            dealing, phase = self._memory[14 + 2 * number : 16 + 2 * number]
+            kinds.setdefault((PHASES[phase], DEALINGS[dealing]), []).append(number)
+        return kinds
 
     def read(self):
         """-> number of dealings, name of the last one, phase."""
@@ -131,7 +144,7 @@ class Watch:
 
     def _enter(self, phase):
         self.phase = phase
-        self.notes.write(self.count, self.last, phase)
+        self.notes.enter(phase)
 
 
 class Child:

@@ -92,7 +92,7 @@ class Run:
         shutil.copytree(self.place / "clean", self.place / "straight")
         straight = Child(neuraltalk("train", *self.options), self.place / "straight", self.place / "log")
         expect(straight.wait() == 0, "the run failed:", (self.place / "log").read_text())
-        self.seconds, (self.dealings, _, _) = straight.seconds, straight.notes.read()
+        self.seconds, self.kinds = straight.seconds, straight.notes.kinds()
         self.files, self.status = whole_tree(self.place / "straight" / "cv"), status_of(self.place / "straight")
 
     def arguments(self, folder):
@@ -145,7 +145,7 @@ def kill_training(run, folder, rng, kills, hit):
         if kind == "script":
             killed, where = kill_script(run, folder, arguments[1:], rng)
         else:
-            die_at = rng.randrange(1, run.dealings + 1) if kind == "points" else None
+            die_at = rng.choice(run.kinds[rng.choice(sorted(run.kinds))]) if kind == "points" else None  # rare kinds, too
             child = Child(neuraltalk(*arguments), folder, run.place / "log", die_at)
             if kind == "clock":
                 time.sleep(rng.random() * run.seconds)
@@ -275,7 +275,7 @@ def writers(place):
 
         return build
 
-    features = ("features.npy", "extractor.npz", "tasks.txt")
+    features = ("features.npy", "extractor.npz", "features.npy.pictures.txt")
     make = functools.partial(Writer, place=place)
     yield lambda: make("extract", prepare=pictures, older=extract("old"), newer=extract("new"), output="out", together=features)
     yield lambda: make(
@@ -336,7 +336,8 @@ def train_killed(options, place, rng, faults):
             faults.append(f"{run.name}, turn {turns}: {fault}")
             shutil.rmtree(place / "killed", ignore_errors=True)
             done += 1
-    print(f"training: {sum(hit.values())} kills in {turns} runs, each ended as if nobody had killed it")
+    ended = f"{len(faults)} of them WRONG" if faults else "each ended as if nobody had killed it"
+    print(f"training: {sum(hit.values())} kills in {turns} runs, {ended}")
     for where, count in sorted(hit.items()):
         print(f"  {count:4}  {where}")
 

@@ -523,3 +523,11 @@ def test_mistakes(arguments, said, capsys):
     assert run(*arguments) == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_one_fetches_at_a_time(tmp_path):
+    from neuraltalk.files import lock_beside, locked
+
+    target = tmp_path / "vgg16.npz"
+    with locked(lock_beside(target), "this test"), pytest.raises(UserError, match="is writing there; wait until it has come"):
+        fetch("http://127.0.0.1:9/vgg16.npz", target)

@@ -33,11 +33,15 @@ def fetch(address, target, sha256="", access=None, progress=None):
     sha256: what it has to be, in hex; a prefix will do (torchvision publishes eight digits, in the file's name).
     progress(done, total): called with bytes; total is None if the server doesn't tell.
     Raises UserError if it can't be reached, ends early (what has come is kept), if the disk is full, or if the file
-    isn't the one that was meant (it is removed then).
+    isn't the one that was meant (it is removed then), or if another process is fetching it.
     """
     target = pathlib.Path(target)
+    with files.locked(files.lock_beside(target), target, "wait until it has come"):
+        return _fetch(address, target, sha256, access, progress)
+
+
+def _fetch(address, target, sha256, access, progress):
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
     idle, before = 0, -1
     while True:
         try:
@@ -91,6 +95,8 @@ def _fetch_rest(address, part, sha256, access, progress):
                 have += len(block)
                 if progress is not None:
                     progress(have, total)
+            file.flush()
+            os.fsync(file.fileno())  # it gets its name next
     if total is not None and have < total:
         raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
     return digest.hexdigest()
