@@ -282,9 +282,9 @@ def test_retrieval_in_a_browser(browser, folder, pictures):
         load = "(src) => { const image = new Image(); image.src = src; return image.decode(); }"
         assert page.evaluate(f"Promise.all([...new Set({thumbs})].map({load})).then((found) => found.length)") == 2
         page.click('a[href="#s2"]')
-        assert page.evaluate("location.hash + document.querySelector(':target').id") == "#s2s2"
+        page.until("document.querySelector(':target')?.id === 's2' && location.hash === '#s2'")
         page.click('#s2 a[href="#p40"]')
-        assert page.evaluate("location.hash + document.querySelector(':target').id") == "#p40p40"
+        page.until("document.querySelector(':target')?.id === 'p40' && location.hash === '#p40'")
         assert page.evaluate("document.title") == "calm" and page.messages == []
 
 

@@ -17,8 +17,9 @@ JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reass
 
 
 def exponential(x):
-    """e to the x (the version without the JIT; `_exponential` chooses the jitted one)."""
-    return np.exp(x)
+    """e to the x, infinity where that is too large (the version without the JIT; `_exponential` chooses the jitted one)."""
+    with np.errstate(over="ignore"):
+        return np.exp(x)
 
 
 @overload(exponential, jit_options={"error_model": "numpy", "fastmath": JIT["fastmath"]})
