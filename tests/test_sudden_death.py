@@ -205,3 +205,27 @@ def test_a_folder_that_can_not_be_written(place, monkeypatch, capsys, arguments,
     assert "Read-only file system" in error.splitlines()[-1] and "another" in error.splitlines()[-1] and "Traceback" not in error
     assert before == {path: path.read_bytes() for path in pathlib.Path().rglob("*") if path.is_file()}
     assert neuraltalk(arguments) == 0
+
+
+def test_who_wants_the_embedded_pictures_waits_for_who_draws_them(place, capsys):
+    import threading
+
+    from neuraltalk.cli.train import draw_absent_scenes
+
+    folder, held = pathlib.Path("data/scenes"), threading.Event()
+
+    def draw_slowly():
+        with locked(lock_beside(folder), folder):
+            held.set()
+            while "waiting for it" not in "".join(told):
+                told.append(capsys.readouterr().err)
+            folder.mkdir()
+            (folder / "dataset.json").write_text("{}")
+
+    told, drawing = [], threading.Thread(target=draw_slowly)
+    drawing.start()
+    held.wait()
+    draw_absent_scenes(folder)
+    drawing.join()
+    assert f"data/scenes: process {os.getpid()} on " in "".join(told) and "drawing the embedded" not in "".join(told)
+    assert (folder / "dataset.json").read_text() == "{}"

@@ -542,6 +542,36 @@ def test_random_settings_depend_on_nothing_but_seed_and_number(study, tmp_path):
     assert both[0] == both[1] and len({str(one) for one in drawn}) == len({str(one) for one in both[0]}) == 3
 
 
+def test_settings_come_to_lie_where_good_ones_were(study):
+    there, far = study(), []
+    for _ in range(40):
+        sitting = there.take(99, searched())
+        far.append(abs(np.log(sitting.drawn["learning_rate"] / 0.02)))
+        sitting.report(float(far[-1]), 1)
+        there.finish(sitting, float(far[-1]))
+    assert np.median(far[20:]) < 0.8  # 1.4 by chance
+    assert there.ranked()[0].number == int(np.argmin(far))
+    assert there.importances() == {"learning_rate": 1.0}
+
+
+@pytest.mark.parametrize("kind", ["median", "halving", "none"])
+def test_pruners_spare_the_warm_up(study, kind):
+    from neuraltalk.train import study as studies
+
+    there = study()
+    there.study.pruner = studies.pruner_of(kind, warmup=2, startup=2)
+    ended = []
+    for figure in (1.0, 2.0, 3.0, 9.0, 0.5):
+        sitting = there.take(99, searched())
+        for evaluation in range(1, 10):
+            sitting.report(figure, evaluation)
+            if sitting.should_prune():
+                break
+        ended.append(evaluation)
+        there.finish(sitting, figure)
+    assert ended == {"median": [9, 9, 3, 3, 9], "halving": [9, 3, 3, 3, 9], "none": [9] * 5}[kind]
+
+
 def test_damaged_storage_is_one_line(place, capsys):  # noqa: F811
     needs_optuna()
     for text in ("{}\n{}\n", '{"op_code": 99}\n', "\n\n", "[]\n", '{"op_code": 0, "study_name": 3}\n'):
