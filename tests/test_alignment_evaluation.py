@@ -185,7 +185,7 @@ def test_mistakes_in_search(place, capsys):
     assert "knows none of the words in 'Zebras'" in refused(capsys, search, "Zebras")
     assert "has no picture '99.png'" in refused(capsys, search, "--picture", "99.png")
     assert "'0' should be a whole number" in refused(capsys, search, "a dog", "-n", 0)
-    assert "no dataset 'nothing'" in refused(capsys, search, "a dog", "-d", "nothing")
+    assert "no data set 'nothing'" in refused(capsys, search, "a dog", "-d", "nothing")
     path = place / "data" / "toy" / "dataset.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"test"', '"val"'), encoding="utf-8")
     assert "nothing to search in its test split" in refused(capsys, search, "a dog")

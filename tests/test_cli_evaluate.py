@@ -152,7 +152,7 @@ def test_mistakes_are_one_line(place, capsys):
     assert "invalid choice" in refused(capsys, "-s", "dev")
     assert "--max_images 0 makes no sense" in refused(capsys, "-m", 0)
     assert "should be a file name with .json" in refused(capsys, "--result_struct_filename", "../x.json")
-    assert "no dataset 'nothing'" in refused(capsys, "-d", "nothing")
+    assert "no data set 'nothing'" in refused(capsys, "-d", "nothing")
     assert "nowhere.p" in refused(capsys, "nowhere.p")
     (place / "file").write_text("")
     assert "can't write there" in refused(capsys, "-o", "file/below")
@@ -175,7 +175,7 @@ def test_a_split_without_sentences(place, capsys):
     document["images"][2]["sentences"] = document["images"][0]["sentences"]
     path.write_text(json.dumps(document), encoding="utf-8")
     code, out, err = run(capsys)
-    assert code == 0 and "1 images" in out and "1 images of the test split have no sentences" in err
+    assert code == 0 and "1 image, 2 sentences" in out and "1 image of the test split without sentences is left out" in err
 
 
 def test_features_and_words_must_fit_the_checkpoint(place, capsys):

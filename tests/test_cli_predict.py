@@ -247,7 +247,7 @@ def test_captions_of_embedded_pictures_are_judged(place, capsys):
     scene = {"filename": "one.png", "setting": "park", "time": "day", "things": [], "relations": [], "held_out": []}
     (folder / "scenes.json").write_text(json.dumps([scene]))
     code, _, err = run(capsys, "-r", "scenes")
-    assert code == 0 and "0 of 1 captions are true" in err
+    assert code == 0 and "0 of 1 caption is true" in err
     assert result_of(folder)["imgblobs"][0]["verdict"] in ("false", "not a sentence")
     (folder / "scenes.json").write_text("[1]")
     assert "not the truth of embedded pictures" in refused(capsys, "-r", "scenes")

@@ -93,7 +93,7 @@ def test_every_kind_of_file_gives_the_same(place, capsys, arguments):
         assert system["figures"][name] == pytest.approx(value)
         assert f"  {name:<18}{100 * value:8.1f} " in out
     assert system["figures"]["mean length"] == 3 and system["figures"]["distinct captions"] == 1
-    assert ("says nothing of 1 images with references" in err) == ("coco.json" in arguments)
+    assert ("says nothing of 1 image with references" in err) == ("coco.json" in arguments)
 
 
 def test_systems_beside_each_other(place, capsys):
@@ -146,7 +146,7 @@ def test_mistakes_are_one_line(place, capsys):
     assert "3 captions and people0.txt has references for 3" not in run(capsys, "captions.txt", "-r", "people0.txt")[2]
     (place / "short.txt").write_text("a dog\n", encoding="utf-8")
     assert "captions.txt has 3 captions and short.txt has references for 1" in refused(capsys, "captions.txt", "-r", "short.txt")
-    assert "short.txt has 1 lines and people0.txt has 3" in refused(capsys, "captions.txt", "-r", "people0.txt", "short.txt")
+    assert "short.txt has 1 line and people0.txt has 3" in refused(capsys, "captions.txt", "-r", "people0.txt", "short.txt")
     assert "one JSON file holds all references" in refused(capsys, "captions.txt", "-r", "people0.txt", "coco.json")
     assert "results.json: no references in it" in refused(capsys, "captions.txt", "-r", "results.json")
     assert "coco.json: no captions in it" in refused(capsys, "coco.json")
@@ -157,7 +157,7 @@ def test_mistakes_are_one_line(place, capsys):
     write(place / "strings.json", {"candidates": ["a"], "references": ["a"]})
     assert "a list of texts for each candidate" in refused(capsys, "strings.json")
     write(place / "uneven.json", {"candidates": ["a"], "references": []})
-    assert "1 candidates, but references for 0" in refused(capsys, "uneven.json")
+    assert "1 candidate, but references for 0" in refused(capsys, "uneven.json")
     (place / "empty.txt").write_text("", encoding="utf-8")
     assert "empty.txt: no captions in it" in refused(capsys, "empty.txt", "-r", "coco.json")
     (place / "latin.txt").write_bytes(b"caf\xe9\n")

@@ -163,7 +163,7 @@ def test_starting_from_weights(place, capsys):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["-d", "nowhere"], "no dataset 'nowhere'"),
+        (["-d", "nowhere"], "no data set 'nowhere'"),
         (["--hidden_size", "0"], "--hidden_size 0 is out of range; it should be from 1 to"),
         (["--hidden_size", "many"], "invalid int value: 'many'"),
         (["--drop_prob_encoder", "1"], "--drop_prob_encoder 1 is out of range; it should be from 0 to below 1"),

@@ -203,12 +203,12 @@ def test_a_dataset_is_found_by_name_or_path(tmp_path):
     assert find_dataset("scenes", root) == root / "scenes"
     assert find_dataset(str(other), root) == find_dataset(other, root) == other
     with pytest.raises(
-        UserError, match=r"no dataset 'coco'; .* has: flickr8k, scenes\. Give one of their names, or a folder"
+        UserError, match=r"no data set 'coco'; .* has: flickr8k, scenes\. Give one of their names, or a folder"
     ):
         find_dataset("coco", root)
-    with pytest.raises(UserError, match=r"no dataset 'half': the folder .*half has no dataset.json; .* has: flickr8k"):
+    with pytest.raises(UserError, match=r"no data set 'half': the folder .*half has no dataset.json; .* has: flickr8k"):
         find_dataset("half", root)
-    with pytest.raises(UserError, match="has no dataset yet"):
+    with pytest.raises(UserError, match="has no data set yet"):
         find_dataset("coco", tmp_path / "none")
 
 

@@ -389,7 +389,7 @@ def test_nothing_is_replaced_unasked(pictures, small_extractor, capsys):
 @pytest.mark.parametrize(
     "arguments,message",
     [
-        (("nowhere",), "no dataset 'nowhere'"),
+        (("nowhere",), "no data set 'nowhere'"),
         (("nowhere",), "a dataset.json, or a folder of pictures"),
         (("pictures", "--features", "vgg19"), "expected one of vgg16-fc7, vgg16-conv5, kmeans, or the file"),
         (("pictures", "--features", "kmeans"), "a folder has no dictionary"),

@@ -153,7 +153,7 @@ def test_a_folder_without_phrases(tmp_path):
     "document, message",
     [
         ({}, "should be a list with a list of phrases for each image"),
-        ([[]], "has phrases of 1 images, but there are 2"),
+        ([[]], "has phrases of 1 image, but there are 2"),
         ([[], 3], "image 1 should have a list of phrases, not 3"),
         ([[], [3]], "image 1, phrase 0: should be an object"),
         ([[], [entry(-1, "a")]], "phrase 0: sentence should be a number from 0, not -1"),

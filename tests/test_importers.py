@@ -253,10 +253,10 @@ def test_what_is_missing_is_counted_and_left_out(tmp_path, photos):
     report = assemble(tmp_path / "mine", captions, rng(), pictures=folder)
     assert report.images == 8
     assert report.skipped == [
-        f"1 pictures with captions aren't in {folder}: gone.jpg",
-        f"1 pictures in {folder} have no captions: sub/p9.jpg",
+        f"1 picture with captions isn't in {folder}: gone.jpg",
+        f"1 picture in {folder} has no captions: sub/p9.jpg",
         "2 captions have no words",
-        "1 pictures have no caption with words: p8.jpg",
+        "1 picture has no caption with words: p8.jpg",
     ]
 
 
@@ -287,7 +287,7 @@ def test_unreadable_pictures_can_be_left_out(tmp_path, photos):
     report = assemble(tmp_path / "mine", captions, rng(), pictures=folder, open_all=True)
     assert (
         report.images == 9
-        and report.skipped[0].startswith("1 pictures can't be read: ")
+        and report.skipped[0].startswith("1 picture can't be read: ")
         and "p2.jpg" in report.skipped[0]
     )
 
@@ -295,7 +295,7 @@ def test_unreadable_pictures_can_be_left_out(tmp_path, photos):
 def test_without_pictures_nothing_is_looked_for(tmp_path):
     captions = [Described("a.jpg", ["A dog"]), Described("sub/b.jpg", ["A dog"]), Described("../c.jpg", ["A dog"])]
     report = assemble(tmp_path / "mine", captions, rng())
-    assert report.skipped == ["1 pictures are named by a path outside the dataset: ../c.jpg"]
+    assert report.skipped == ["1 picture is named by a path outside the data set: ../c.jpg"]
     assert [(image.filepath, image.filename) for image in load_dataset(tmp_path / "mine").images] == [
         ("", "a.jpg"),
         ("sub", "b.jpg"),
@@ -337,7 +337,7 @@ def test_mistakes_of_folders_are_refused(tmp_path, photos):
     with pytest.raises(UserError, match="none: no such folder; give the folder of the pictures"):
         assemble(tmp_path / "mine", captions, rng(), pictures=tmp_path / "none")
     with pytest.raises(
-        UserError, match="has none of the 1 pictures that have captions .the first: 'x.jpg'.; give their folder"
+        UserError, match="has none of the 1 picture that has captions .the first: 'x.jpg'.; give their folder"
     ):
         assemble(tmp_path / "mine", [Described("x.jpg", ["A dog"])], rng(), pictures=folder)
     with pytest.raises(UserError, match="no caption has a word in it"):
@@ -429,7 +429,7 @@ def test_the_command_uses_flickrs_lists(tmp_path, photos, capsys):
     assert command.main([str(tmp_path / "a"), str(tokens)]) == 0
     out, err = capsys.readouterr()
     assert (
-        "9 images (train 5, val 2, test 2)" in out and "left out: 1 pictures with captions are in no split file" in err
+        "9 images (train 5, val 2, test 2)" in out and "left out: 1 picture with captions is in no split file" in err
     )
     # drawn instead, or by other lists
     assert command.main([str(tmp_path / "b"), str(tokens), "--split", "val=1"]) == 0
@@ -437,7 +437,7 @@ def test_the_command_uses_flickrs_lists(tmp_path, photos, capsys):
     (tmp_path / "list.txt").write_text("p9.jpg\nx.jpg\n")
     assert command.main([str(tmp_path / "c"), str(tokens), "--split-file", f"train={tmp_path / 'list.txt'}"]) == 0
     out, err = capsys.readouterr()
-    assert "1 images (train 1)" in out and "left out: 1 pictures in the split files have no captions: x.jpg" in err
+    assert "1 image (train 1)" in out and "left out: 1 picture in the split files has no captions: x.jpg" in err
 
 
 def test_the_command_reads_several_coco_files(tmp_path, capsys):

@@ -105,7 +105,7 @@ def test_several_results_take_one_order(folder, capsys):
     assert [[each["candidate"]["text"] for each in result["imgblobs"]] for result in results] == [["a dog", "a cat"], ["a dog"] * 2]
     assert left_out == 1 and [each["img_path"] for each in results[1]["imgblobs"]] == ["0.png", "1.png"]
     code, err = run(capsys, first, second, "--root", ".")
-    assert code == 0 and "1 pictures that aren't in all" in err and "comparison.html" in err
+    assert code == 0 and "1 picture that isn't in all" in err and "comparison.html" in err
     text = (folder / "a" / "comparison.html").read_text(encoding="utf-8")
     shown = " ".join(Reader(text).texts)
     assert "a/result_struct" in shown and "b/result_struct" in shown and "2.50" in shown
@@ -148,7 +148,7 @@ def test_mistakes(folder, capsys):
     assert "nothing.json: can't be read" in refused(capsys, "nothing.json")
     assert "ends in .html" in refused(capsys, path, "-o", path)
     assert "--root nowhere: no such folder" in refused(capsys, path, "--root", "nowhere")
-    assert "--label is given 1 times for 2 results" in refused(capsys, path, path, "--label", "x")
+    assert "--label is given 1 time for 2 results" in refused(capsys, path, path, "--label", "x")
     assert "required: RESULT.json" in refused(capsys)
 
 

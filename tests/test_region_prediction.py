@@ -123,7 +123,7 @@ def test_pictures_of_which_none_can_be_read(tmp_path, capsys):
         path, extractor, image_dimension = "model.p", make()[0].state(), make()[0].region_dimension
 
     (tmp_path / "a.png").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="none of the 1 pictures could be read"):
+    with pytest.raises(UserError, match="none of the 1 picture could be read"):
         propose(tmp_path, Model, [tmp_path / "a.png"])
     assert "skipped: " in capsys.readouterr().err
 

@@ -159,7 +159,7 @@ FAULTS = {
     "a negative imgid": ({"image": put(3, -1)}, "image holds -1.0 for region 3"),
     "no imgid": ({"image": put(3, np.nan)}, "image holds nan for region 3"),
     "an imgid too large": ({"image": put(9, 10)}, "holds the imgid 10, but there are only 10 regions"),
-    "an image without": ({"image": put(3, 2)}, r"image 1 has no region \(1 of 4 images have none\)"),
+    "an image without": ({"image": put(3, 2)}, r"image 1 has no region \(1 of 4 images has none\)"),
     "corners exchanged": ({"boxes": put(5, (9, 0, 3, 4))}, r"boxes, region 5 \(of image 2\) is \(9, 0, 3, 4\)"),
     "not a box": ({"boxes": put((5, 2), np.nan)}, r"region 5 \(of image 2\) is \(.*nan"),
     "an infinite box": ({"boxes": put((5, 2), 1e300)}, r"region 5 \(of image 2\) is \(.*inf"),

@@ -231,7 +231,7 @@ def test_without_optuna(place, capsys, monkeypatch):  # noqa: F811
 def test_missing_data_is_told_before_anything_is_drawn(place, capsys):  # noqa: F811
     needs_optuna()
     assert sweep(ranges={**TOY, "dataset": "nowhere"}) == 2
-    assert "no dataset 'nowhere'" in capsys.readouterr().err
+    assert "no data set 'nowhere'" in capsys.readouterr().err
     assert table()[0] == {}
 
 

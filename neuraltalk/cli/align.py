@@ -4,6 +4,7 @@ from neuraltalk.cli import captioning
 from neuraltalk.cli.alignment_pages import number
 from neuraltalk.cli.search import find_picture, known_words
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 MANUAL = """Show how an alignment model divides one sentence among the boxes of one picture: each word's score with each box that
 gets a word, the box that each word has for some values of beta, and the snippets of text that result.
@@ -98,7 +99,7 @@ def report(name, checkpoint, words, block, betas):
     shown = sorted({region for own in (scores.argmax(axis=1).tolist(), *labels) for region in own})
 
     print(f"{name}: {' '.join(tokens)}")
-    print(f"  score of picture and sentence {total:.2f}; {len(v)} boxes, of which these get words (xmin ymin xmax ymax):")
+    print(f"  score of picture and sentence {total:.2f}; {plural(len(v), 'box', 'boxes')}, of which these get words (xmin ymin xmax ymax):")
     for region in shown:
         corners = " ".join(f"{corner:5.0f}" for corner in block.boxes[region])
         print(f"    {region:3} {corners}{'   the whole picture' if region == 0 else ''}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from neuraltalk.cli import console
 from neuraltalk.files import write_text
+from neuraltalk.wording import plural
 
 PICTURES_SHOWN = 60
 BETA = 0.3  # as of neuraltalk phrases
@@ -62,7 +63,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
             dataset.folder,
             output,
             figures,
-            [source, f"Here the {part}pictures and their {len(found[1]):,} sentences rank among themselves; ✓: belong together."],
+            [source, f"Here the {part}pictures and their {plural(len(found[1]), 'sentence')} rank among themselves; ✓: belong together."],
             options.page_pictures,
             lambda done: progress.update(len(some) + done),
             [("Pictures", "#pictures"), ("Sentences", "#sentences"), ("Words and regions", "alignment.html")],
@@ -125,5 +126,5 @@ def about_words(entries, beta):
     moved = sum(word["region"] != word["alone"] for word in words)
     return (
         f"The first sentence of each picture. Below a word its score with its box, in margins; neighbours that agree gain beta = {beta:g}, "
-        f"which took {moved:,} of {len(words):,} words (dotted) to another box than the one they score highest with."
+        f"which took {moved:,} of {plural(len(words), 'word')} (dotted) to another box than the one they score highest with."
     )

@@ -119,7 +119,7 @@ def open_checkpoint(path, kind=None):
     figure, value = TASKS[checkpoint.kind].figure_text, checkpoint.figure
     console.say(
         f"model       {checkpoint.path}: {kind_of(checkpoint.options).split()[-1]}, "
-        f"{console.format_count(len(checkpoint.vocabulary))} vocabulary entries, "
+        f"{len(checkpoint.vocabulary):,} vocabulary entries, "
         f"{'not evaluated' if value is None else f'validation {figure(value)}'}"
     )
     return checkpoint

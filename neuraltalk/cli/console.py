@@ -149,15 +149,6 @@ def format_duration(seconds):
     return f"{seconds // 3600}h{seconds // 60 % 60:02d}m"
 
 
-def format_count(number):
-    """A count with thousands apart.
-
-    >>> format_count(1234567)
-    '1,234,567'
-    """
-    return f"{number:,}"
-
-
 class Progress:
     """How far a loop over `total` things has come: one bar line on a terminal, now and then a plain line elsewhere.
 

@@ -1,4 +1,4 @@
-"""`neuraltalk dataset`: a dataset folder from pictures and captions, or a check of one that is there."""
+"""`neuraltalk dataset`: a data set's folder from pictures and captions, or a check of one that is there."""
 
 import pathlib
 import re
@@ -6,9 +6,10 @@ import re
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
+from neuraltalk.wording import are, plural
 
 DESCRIPTION = """\
-Makes a dataset folder from pictures and captions, ready to train on:
+Makes a data set's folder from pictures and captions, ready to train on:
 
     neuraltalk dataset data/mine captions.csv --pictures ~/photos --extract
     python driver.py -d mine
@@ -39,12 +40,12 @@ counted, told and left out. Pictures are not copied: dataset.json records their 
 def build_parser():
     """The options of `neuraltalk dataset`."""
     parser = captioning.Parser(prog="neuraltalk dataset", description=DESCRIPTION)
-    parser.add_argument("folder", metavar="FOLDER", help="the dataset's folder; data/NAME is found by `-d NAME`")
+    parser.add_argument("folder", metavar="FOLDER", help="the data set's folder; data/NAME is found by `-d NAME`")
     parser.add_argument(
         "captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE"
     )
     parser.add_argument(
-        "--check", action="store_true", help="only check the dataset in FOLDER: every fault, a line each"
+        "--check", action="store_true", help="only check the data set in FOLDER: every fault, a line each"
     )
 
     group = parser.add_argument_group("pictures")
@@ -86,7 +87,7 @@ def build_parser():
     group.add_argument("--seed", type=int, default=0, help="of the draw, and of the dictionary (default: %(default)s)")
 
     group = parser.add_argument_group("result")
-    group.add_argument("--name", help="the dataset's name (default: that of FOLDER)")
+    group.add_argument("--name", help="the data set's name (default: that of FOLDER)")
     group.add_argument(
         "--force",
         action="store_true",
@@ -97,7 +98,7 @@ def build_parser():
 
 @console.command
 def main(argv=None):
-    """Make or check a dataset; returns the exit code (1: the check found faults)."""
+    """Make or check a data set; returns the exit code (1: the check found faults)."""
     parser = build_parser()
     options = parser.parse_args(argv)
     folder = pathlib.Path(options.folder)
@@ -118,7 +119,7 @@ def main(argv=None):
 
 
 def make(folder, options):
-    """Make the dataset and say what became of it."""
+    """Make the data set and say what became of it."""
     import numpy as np
 
     from neuraltalk.data import assemble, features
@@ -154,10 +155,10 @@ def make(folder, options):
         )
     for line in skipped + report.skipped:
         console.say(f"left out: {line}")
-    splits = ", ".join(f"{split} {console.format_count(count)}" for split, count in report.splits.items())
+    splits = ", ".join(f"{split} {count:,}" for split, count in report.splits.items())
     print(
-        f"{report.path}: {console.format_count(report.images)} images ({splits}), "
-        f"{console.format_count(report.sentences)} sentences, {console.format_count(report.words)} different words"
+        f"{report.path}: {plural(report.images, 'image')} ({splits}), "
+        f"{plural(report.sentences, 'sentence')}, {plural(report.words, 'different word')}"
     )
     if options.extract:
         _extract(folder, options.seed)
@@ -173,7 +174,7 @@ def make(folder, options):
 
 
 def check(folder):
-    """Print every fault of a dataset and its features (the first 100); returns 1 if there are any."""
+    """Print every fault of a data set and its features (the first 100); returns 1 if there are any."""
     from neuraltalk.data import dataset, features
 
     path = folder / "dataset.json"
@@ -183,15 +184,15 @@ def check(folder):
         if count <= 100:
             print(fault)
     if count:
-        print(f"{console.format_count(count)} faults" if count > 1 else "1 fault")
+        print(plural(count, "fault"))
         return 1
     found = dataset.load_dataset(folder)
-    splits = ", ".join(f"{name} {console.format_count(len(found.split(name)))}" for name in ("train", "val", "test"))
+    splits = ", ".join(f"{name} {len(found.split(name)):,}" for name in ("train", "val", "test"))
     missing = [image for image in found.images if not found.picture_path(image).is_file()]
-    print(f"{path}: {console.format_count(len(found.images))} images ({splits}), no faults")
+    print(f"{path}: {plural(len(found.images), 'image')} ({splits}), no faults")
     if missing:
         print(
-            f"{len(missing)} pictures aren't there (they are needed only to be shown): {found.picture_path(missing[0])}"
+            f"{plural(len(missing), 'picture')} {are(len(missing))}n't there (needed only to be shown): {found.picture_path(missing[0])}"
             + (" ..." if len(missing) > 1 else "")
         )
     opened = features.open_features(folder)

@@ -7,6 +7,7 @@ from neuraltalk.cli import alignment_pages, captioning, console, scoring
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE, world
+from neuraltalk.wording import are, plural
 
 EXTRACTED_AT_ONCE = 64  # pictures that one of several ranks looks at, a multiple of what extractors take together
 
@@ -198,7 +199,8 @@ def choose_images(dataset, split, most):
             f"{there or 'none in any'} (-s chooses)"
         )
     if len(images) < len(everything):
-        console.say(f"{len(everything) - len(images):,} images of the {split} split have no sentences and are left out")
+        without = plural(len(everything) - len(images), "image")
+        console.say(f"{without} of the {split} split without sentences {are(len(everything) - len(images))} left out")
     return images if most == -1 else images[:most]
 
 
@@ -231,7 +233,7 @@ class Extracted:
         unreadable = len(paths) - sum(len(readable) for _, readable in parts)
         if unreadable:
             raise UserError(
-                f"{dataset.folder}: {unreadable} of {len(paths)} pictures can't be read (see above) and there is "
+                f"{dataset.folder}: {unreadable:,} of {plural(len(paths), 'picture')} can't be read (see above) and there is "
                 "no feature file; mend them, or take them out of dataset.json"
             )
         self._features = parts[0][0] if len(parts) == 1 else concatenate([features for features, _ in parts])

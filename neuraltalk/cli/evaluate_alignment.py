@@ -10,6 +10,7 @@ from neuraltalk.data.phrases import load_phrases
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json
 from neuraltalk.ranks import ALONE
+from neuraltalk.wording import plural
 
 
 def evaluate(options, checkpoint, dataset, images, skipped, ranks=ALONE):
@@ -23,7 +24,7 @@ def evaluate(options, checkpoint, dataset, images, skipped, ranks=ALONE):
 
     if not 1 <= options.folds <= len(images):
         raise UserError(
-            f"--folds {options.folds} of {len(images)} images make no sense; give 1, or at most as many as images"
+            f"--folds {options.folds} of {plural(len(images), 'image')} make no sense; give 1, or at most as many as images"
         )
     with ranks.rank_0_first():  # it may measure or convert
         regions = open_regions(dataset, checkpoint)
@@ -61,9 +62,9 @@ def evaluate(options, checkpoint, dataset, images, skipped, ranks=ALONE):
         rows += list(itertools.chain.from_iterable(grounding_rows(what, figures) for what, figures in grounded.items()))
 
     fold = (
-        f"; ranked within {options.folds} folds of {len(images) // options.folds:,} images" if options.folds > 1 else ""
+        f"; ranked within {plural(options.folds, 'fold')} of {plural(len(images) // options.folds, 'image')}" if options.folds > 1 else ""
     )
-    print(f"{dataset.name}, {options.split} split: {len(images):,} images, {result['sentences']:,} sentences{fold}")
+    print(f"{dataset.name}, {options.split} split: {plural(len(images), 'image')}, {plural(result['sentences'], 'sentence')}{fold}")
     print(f"  vocabulary {len(vocabulary):,} entries, {100 * skipped:.2f} % of the words skipped")
     for row in rows:
         print(row)

@@ -8,6 +8,7 @@ from neuraltalk.cli import captioning, console, score_table, scoring
 from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
+from neuraltalk.wording import plural
 
 ROWS_AT_ONCE = 512  # training features in memory at a time: 8 MB for fc7
 NOTE = "Scores as coco-caption has them, BLEU over the whole set with brevity penalty; in the table times 100."
@@ -73,7 +74,7 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
 
     systems = [system for system, _, _ in measured]
     heading = (
-        f"{dataset.name}, {options.split} split: {len(images):,} images, {sum(map(len, references)):,} sentences"
+        f"{dataset.name}, {options.split} split: {plural(len(images), 'image')}, {plural(sum(map(len, references)), 'sentence')}"
         + (f"; {beam_text(beams[0])}" if len(systems) == 1 else "")
     )
     about = {"dataset": dataset.name, "split": options.split, "images": len(images), "sentences": sum(map(len, references))}
@@ -184,5 +185,6 @@ def judged(verdicts):
         part = [verdict for verdict in verdicts if verdict[1] == held_out]
         if part and len(part) < len(verdicts):
             what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
-            rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{len(part)} pictures, each {what}"))
+            whose = plural(len(part), "picture: it", "pictures, each")
+            rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{whose} {what}"))
     return rows

@@ -6,6 +6,7 @@ import pathlib
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
+from neuraltalk.wording import plural
 
 REGIONS_AT_ONCE = 512
 
@@ -56,7 +57,7 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
 
     beam = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
     pictures = len({image.source for image in images})
-    print(f"{dataset.name}, {options.split} split: {len(images):,} regions of {pictures:,} pictures; {beam}")
+    print(f"{dataset.name}, {options.split} split: {plural(len(images), 'region')} of {plural(pictures, 'picture')}; {beam}")
     print(f"  references: {source}, {sum(map(len, references)) / len(images):.1f} a region")
     if gtppl is not None:
         print(

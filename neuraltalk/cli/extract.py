@@ -11,6 +11,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
 from neuraltalk.ranks import world
 from neuraltalk.vision.extractors import PRETRAINED
+from neuraltalk.wording import are, plural
 
 DESCRIPTION = """\
 Computes features from pixels, for training and captioning:
@@ -174,9 +175,11 @@ def find_pictures(where):
     pictures = [Picture(name_of(image), dataset.picture_path(image)) for image in dataset.images]
     missing = [picture.name for picture in pictures if not picture.path.is_file()]
     if len(missing) == len(pictures):
-        raise UserError(f"{dataset.pictures}: none of the {len(pictures)} pictures is there, such as {pictures[0].name}; put them there")
+        everything = plural(len(pictures), "picture")
+        raise UserError(f"{dataset.pictures}: none of the {everything} is there, such as {pictures[0].name}; put them there")
     if missing:
-        console.say(f"{len(missing):,} of {len(pictures):,} pictures aren't there, and will have rows of zeros: {missing[0]}")
+        absent = f"{len(missing):,} of {plural(len(pictures), 'picture')} {are(len(missing))}n't there"
+        console.say(f"{absent}, and will have rows of zeros: {missing[0]}")
     return dataset, pictures
 
 
@@ -262,14 +265,14 @@ def tell(pictures, output, extractor, whole, regions, faults, dataset):
     """Say what was written."""
     from neuraltalk.data.feature_writer import names_beside
 
-    count = console.format_count(len(pictures) - (0 if dataset is not None else len(faults)))
+    count = plural(len(pictures) - (0 if dataset is not None else len(faults)), "picture")
     names = file_names(extractor, whole, regions)
     for name in names:
         what = f"{extractor.region_dimension} numbers a region" if name.startswith("region") else f"{extractor.dimension} numbers each"
-        print(f"{output / name}: {count} pictures, {what}, by {extractor.name}")
+        print(f"{output / name}: {count}, {what}, by {extractor.name}")
     if faults:
         rows = "their rows are zeros" if dataset is not None else f"{names_beside(output / names[0])} names the others"
-        print(f"{len(faults)} of {len(pictures)} pictures couldn't be read; {rows}: {faults[0][1]}")
+        print(f"{len(faults):,} of {plural(len(pictures), 'picture')} couldn't be read; {rows}: {faults[0][1]}")
 
 
 if __name__ == "__main__":

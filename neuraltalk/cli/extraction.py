@@ -19,6 +19,7 @@ from neuraltalk.cli import console
 from neuraltalk.errors import UserError
 from neuraltalk.files import remove_folder, write_json, write_text
 from neuraltalk.ranks import ALONE
+from neuraltalk.wording import are, plural
 
 PARTIAL = "extract.partial"
 BATCH = 8  # pictures that a worker has in hand at once,
@@ -175,9 +176,9 @@ def detections(path, pictures):
     boxes = read_boxes(path)
     missing = [picture.name for picture in pictures if picture.name not in boxes]
     if len(missing) == len(pictures):
-        raise UserError(f"{path}: names none of the {len(pictures)} pictures; expected file names such as {pictures[0].name}")
+        raise UserError(f"{path}: names none of the {plural(len(pictures), 'picture')}; expected file names such as {pictures[0].name}")
     if missing:
-        console.say(f"{path} has no boxes for {len(missing):,} of {len(pictures):,} pictures, which get proposals: {missing[0]}")
+        console.say(f"{path} has no boxes for {len(missing):,} of {plural(len(pictures), 'picture')}, which get proposals: {missing[0]}")
     return boxes
 
 
@@ -218,7 +219,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         batches = [batch for batch in batches if any(key not in journal for key, _, _ in batch)]
         done = sum(key in journal for key in keys)
         if done:
-            console.say(f"{done:,} of {len(pictures):,} pictures are measured already, from {partial}")
+            console.say(f"{done:,} of {plural(len(pictures), 'picture')} {are(done)} measured already, from {partial}")
         jobs = min(jobs, len(batches) or 1)
         if jobs > 1:
             extractor.save(partial / "extractor.npz")
@@ -243,7 +244,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
                 progress.update(done)
         faults = [(picture, fault) for key, picture in zip(keys, pictures) if (fault := unpack_fault(journal[key])) is not None]
         if len(faults) == len(pictures):
-            raise UserError(f"none of the {len(pictures)} pictures can be read: {faults[0][1]}")
+            raise UserError(f"none of the {plural(len(pictures), 'picture')} can be read: {faults[0][1]}")
         names = None
         if not keep_rows:
             unreadable = {picture.name for picture, _ in faults}

@@ -8,6 +8,7 @@ import numpy as np
 
 from neuraltalk.cli import console
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 PICTURES = 4  # that are looked at
 TOLERANCE = 0.1  # relative difference of features: stored coarsely 0.005, another way to resize 0.05, another network 1
@@ -41,11 +42,11 @@ def record_source(name, folder, dataset, features, kind):
         if not error < TOLERANCE:
             raise UserError(
                 f"{features.path} was not made by {name} with {first.network.weights.source}: for {images[0].filename} and "
-                f"{len(images) - 1} others that gives numbers that differ by {100 * error:.0f} %; leave out --extractor"
+                f"{plural(len(images) - 1, 'other')} that gives numbers that differ by {100 * error:.0f} %; leave out --extractor"
             )
         console.say(
             f"features    made by {name}, pictures resized as {chosen.resize} does: within {100 * error:.1f} % on "
-            f"{len(images)} pictures"
+            f"{plural(len(images), 'picture')}"
         )
     chosen.save(folder / "extractor.npz")
 

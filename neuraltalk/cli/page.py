@@ -5,6 +5,7 @@ import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
+from neuraltalk.wording import are, plural
 
 MANUAL = """Make a page for the browser of the captions in a result_struct.json: of this program's, or of the original's from years ago.
 
@@ -61,7 +62,8 @@ def main(argv=None):
     options = build_parser().parse_args(argv)
     paths = options.results
     if options.label and len(options.label) != len(paths):
-        raise UserError(f"--label is given {len(options.label)} times for {len(paths)} results; give one for each, or none")
+        given = f"{plural(len(options.label), 'time')} for {plural(len(paths), 'result')}"
+        raise UserError(f"--label is given {given}; give one for each, or none")
     if options.root and not pathlib.Path(options.root).is_dir():
         raise UserError(f"--root {options.root}: no such folder; give the one where the paths of pictures start")
     output = page_path(paths, options.output)
@@ -69,7 +71,7 @@ def main(argv=None):
     if len(results) > 1:
         results, left_out = same_order(results, paths)
         if left_out:
-            console.say(f"{left_out:,} pictures that aren't in all of the results are left out")
+            console.say(f"{plural(left_out, 'picture')} that {are(left_out)}n't in all of the results {are(left_out)} left out")
     told = [about(result) for result in results]
     root = find_root(results[0]["imgblobs"], [pathlib.Path(options.root)] if options.root else likely_roots(paths[0].parent, told[0]))
     labels = options.label or labels_of(paths)

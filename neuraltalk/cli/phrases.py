@@ -8,6 +8,7 @@ from neuraltalk.cli import captioning, console
 from neuraltalk.cli.presets import BY_DATASET
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
+from neuraltalk.wording import plural
 
 MANUAL = """Let an alignment model divide the sentences of a data set among the regions of their images, and write the regions
 with their snippets of text as a data set, on which the captioner then learns to describe regions:
@@ -129,7 +130,7 @@ def write(options, checkpoint, dataset, target):
             records += records_of(image, sentences, of_betas[0], entries, regions, checkpoint.vocabulary, options)
     if not any(record.snippets for record in records):
         raise UserError(
-            f"{dataset.folder}: no snippet of {options.min_words} words or more is left; lower --min_words, or take a "
+            f"{dataset.folder}: no snippet of {plural(options.min_words, 'word')} or more is left; lower --min_words, or take a "
             "checkpoint that knows this data set's words"
         )
     names = KINDS["alignment"].extractor_files
@@ -186,12 +187,12 @@ def report(target, dataset, regions, records):
     words = sum(len(tokens) for record in used for tokens in record.snippets)
     everything = sum(len(regions.boxes_of(image.imgid)) for image in dataset.images)
     print(
-        f"{target}: {pairs:,} pairs of region and snippet, {words / pairs:.2f} words each, on {len(used):,} regions "
+        f"{target}: {plural(pairs, 'pair')} of region and snippet, {words / pairs:.2f} words each, on {plural(len(used), 'region')} "
         f"({100 * len(used) / everything:.1f} % of {everything:,})"
     )
     known = sum(bool(record.truth) for record in records if record.image.split in ("val", "test"))
     if known:
-        print(f"  truth of {known:,} regions of val and test, for the evaluation")
+        print(f"  truth of {plural(known, 'region')} of val and test, for the evaluation")
     name = target.name if target.resolve().parent == captioning.DATA.resolve() else target.as_posix()
     known = ("captioner", name) in BY_DATASET  # then driver.py takes the preset by itself
     preset = " --preset scenes" if (dataset.folder / "scenes.json").is_file() and not known else ""

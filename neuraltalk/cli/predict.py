@@ -5,6 +5,7 @@ import pathlib
 from neuraltalk.cli import captioning, console, predict_regions
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import PRETRAINED
+from neuraltalk.wording import are, plural
 
 MANUAL = """Describe the pictures in a folder, print the sentences and write a page that shows them.
 
@@ -137,7 +138,7 @@ def main(argv=None):
     )
     if verdicts:
         true = sum(verdict == "true" for verdict, _ in verdicts)
-        console.say(f"{true} of {len(verdicts)} captions are true of their pictures")
+        console.say(f"{true} of {plural(len(verdicts), 'caption is true of its picture', 'captions are true of their pictures')}")
     console.say(f"page        {page}  (open it in a browser)")
     return 0
 
@@ -177,7 +178,7 @@ def gather(root, checkpoint):
     if missing:
         raise UserError(
             f"{tasks}: {missing[0].name} isn't in {root}"
-            + (f", nor are {len(missing) - 1} others" if missing[1:] else "")
+            + (f", nor {are(len(missing) - 1)} {plural(len(missing) - 1, 'other')}" if missing[1:] else "")
             + "; correct the list, or remove it to describe all pictures there"
         )
     return paths, None
@@ -199,8 +200,8 @@ def rows_of(file, paths):
     if not measured:
         raise UserError(f"{file}: has features of other pictures than those in {file.parent}, such as {new[0].name}; {again}")
     if new:
-        console.say(f"{new[0].name} was added since {file} was made" + (f", and so were {len(new) - 1:,} others" if new[1:] else "")
-                    + f": left out ({again})")
+        added = f"{new[0].name} and {plural(len(new) - 1, 'other')} were" if new[1:] else f"{new[0].name} was"
+        console.say(f"{added} added since {file} was made: left out ({again})")
     return measured, [row_of[path] for path in measured], len(row_of)
 
 
@@ -214,7 +215,10 @@ def pictures_of(root):
         raise UserError(f"{root}: no pictures there; give a folder with some")
     left_out = sorted(set(there) - set(paths))
     if left_out:
-        console.say(f"{len(left_out):,} of the pictures in {root} aren't in its tasks.txt, and are left out: {left_out[0].name}")
+        console.say(
+            f"{len(left_out):,} of the pictures in {root} {are(len(left_out))}n't in its tasks.txt, and {are(len(left_out))} left out: "
+            f"{left_out[0].name}"
+        )
     return paths
 
 

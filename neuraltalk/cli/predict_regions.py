@@ -9,6 +9,7 @@ import numpy as np
 from neuraltalk.cli import captioning, console
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json, write_text
+from neuraltalk.wording import plural
 
 BOXES = "boxes.json"
 
@@ -59,7 +60,7 @@ def predict(options, root, checkpoint, paths, output):
             )
     if not blobs:
         raise UserError(
-            f"no region of the {len(proposals)} pictures in {root} has a confidence of {options.confidence:g}; lower --confidence"
+            f"no region of the {plural(len(proposals), 'picture')} in {root} has a confidence of {options.confidence:g}; lower --confidence"
         )
     verdicts = judge(blobs, root if dataset is None else dataset.regions_of)
     show(blobs)
@@ -67,7 +68,8 @@ def predict(options, root, checkpoint, paths, output):
     if verdicts:
         share = f"{100 * verdicts.count('true') / len(verdicts):.0f} %"
         figures.append(("true of their regions", share))
-        console.say(f"{verdicts.count('true')} of {len(verdicts)} sentences are true of their regions")
+        told = plural(len(verdicts), "sentence is true of its region", "sentences are true of their regions")
+        console.say(f"{verdicts.count('true')} of {told}")
     page = output / "result.html"
     result = captioning.result_struct(options, checkpoint, blobs)
     write_json(output / "result_struct.json", result, indent=1)
@@ -207,7 +209,7 @@ def measured(paths, checkpoint, boxes=()):
                 progress.say(f"skipped: {fault}")
             progress.update(done)
     if not proposals:
-        raise UserError(f"none of the {len(paths)} pictures could be read (see above)")
+        raise UserError(f"none of the {plural(len(paths), 'picture')} could be read (see above)")
     return proposals
 
 

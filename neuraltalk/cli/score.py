@@ -2,6 +2,7 @@
 
 from neuraltalk.cli import captioning, console, score_table, scoring
 from neuraltalk.cli.score_files import read_system
+from neuraltalk.wording import plural
 
 MANUAL = """Score captions against what people wrote: BLEU-1..4, ROUGE-L and CIDEr, to the digit as coco-caption computes them, without
 Java; METEOR and SPICE, if asked for, by its own Java programs.
@@ -67,7 +68,7 @@ def main(argv=None):
     measured = []
     for own in read:
         if own.unused:
-            console.say(f"{own.path}: says nothing of {own.unused:,} images with references; the others are scored")
+            console.say(f"{own.path}: says nothing of {plural(own.unused, 'image')} with references; the others are scored")
         system, scores = scoring.measure(own.path, own.texts, own.references, options, cut)
         measured.append((system, scores, own.references == read[0].references))
     if not all(comparable for _, _, comparable in measured):
@@ -80,7 +81,7 @@ def main(argv=None):
     systems = [system for system, _, _ in measured]
     captions, references = len(read[0].texts), sum(map(len, read[0].references))
     about = {"captions": captions, "references": references, "words": options.words}
-    heading = f"{captions:,} captions, {references:,} references" + (f"; {systems[0].label}" if len(systems) == 1 else "")
+    heading = f"{plural(captions, 'caption')}, {plural(references, 'reference')}" + (f"; {systems[0].label}" if len(systems) == 1 else "")
     score_table.show(heading, systems, options, about)
     return 0
 

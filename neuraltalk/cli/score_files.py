@@ -10,6 +10,7 @@ from typing import NamedTuple
 from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
 from neuraltalk.formats.whole import read_text
+from neuraltalk.wording import plural
 
 WHAT_CAPTIONS = (
     "a result_struct.json, COCO results [{image_id, caption}], an object with lists candidates and references, or a text file"
@@ -47,7 +48,8 @@ def read_system(path, reference_paths=()):
             unused = len(given) - len(entries)
         else:
             if len(given) != len(entries):
-                raise UserError(f"{path} has {len(entries):,} captions and {named} has references for {len(given):,}; both go by place")
+                captions = plural(len(entries), "caption")
+                raise UserError(f"{path} has {captions} and {named} has references for {len(given):,}; both go by place")
             references = given
     for place, ((key, _, _), own) in enumerate(zip(entries, references), 1):
         if not own:
@@ -83,7 +85,7 @@ def read_captions(path):
             raise UserError(f'{path}: "candidates" should be a list of texts')
         references = lists_of_texts(document["references"], path) if "references" in document else [None] * len(texts)
         if len(references) != len(texts):
-            raise UserError(f"{path}: {len(texts):,} candidates, but references for {len(references):,}")
+            raise UserError(f"{path}: {plural(len(texts), 'candidate')}, but references for {len(references):,}")
         return [(None, text, own) for text, own in zip(texts, references)]
     if isinstance(document, list):
         return [(*id_and_caption(record, f"{path}: entry {place}"), None) for place, record in enumerate(document, 1)]
@@ -103,7 +105,7 @@ def read_references(paths):
     for path, column in zip(paths, columns):
         if len(column) != len(columns[0]):
             raise UserError(
-                f"{path} has {len(column):,} lines and {paths[0]} has {len(columns[0]):,}; each should have one for each image "
+                f"{path} has {plural(len(column), 'line')} and {paths[0]} has {len(columns[0]):,}; each should have one for each image "
                 "(empty where it has no reference)"
             )
     return [[text for text in line if text.strip()] for line in zip(*columns)]

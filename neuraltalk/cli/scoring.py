@@ -7,6 +7,7 @@ import pathlib
 from neuraltalk.cli import captioning
 from neuraltalk.cli.score_table import System
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 MULTI_BLEU = "without the penalty, as the original's multi-bleu"
 
@@ -146,7 +147,7 @@ def counts_text(counts):
     ('5 references', '1 reference', '4 to 6 references')
     """
     if min(counts) == max(counts):
-        return f"{counts[0]} reference{'' if counts[0] == 1 else 's'}"
+        return plural(counts[0], "reference")
     return f"{min(counts)} to {max(counts)} references"
 
 

@@ -15,6 +15,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import lock_beside, locked
 from neuraltalk.parallel import blas_threads
 from neuraltalk.ranks import world
+from neuraltalk.wording import plural
 
 DATA = pathlib.Path("data")
 
@@ -194,22 +195,22 @@ def check_same_data(resumed, data):
 def describe(options, data, trainer, kind):
     """Say what is trained, on what, and how."""
     parameters = sum(array.size for array in trainer.model.params.values())
-    schedule, count = trainer.schedule, console.format_count
+    schedule, epochs = trainer.schedule, "epoch" if trainer.options.max_epochs == 1 else "epochs"
     rate = f"{options.learning_rate:g}" + (
         "" if options.learning_rate_decay == "none" else f" falling to 0 ({options.learning_rate_decay})"
     )
     preset = f", preset {options.preset}" if options.preset else ""
     describe_data(options, data)
-    console.say(f"features    {data.features.path}: {count(data.features.dimension)} numbers {kind.features_of}")
+    console.say(f"features    {data.features.path}: {plural(data.features.dimension, 'number')} {kind.features_of}")
     console.say(
-        f"vocabulary  {count(len(data.vocabulary))} entries, END included (words seen {options.word_count_threshold} "
-        f"times or more); {100 * data.train_pairs.skipped:.2f} % of the training words are skipped"
+        f"vocabulary  {plural(len(data.vocabulary), 'entry', 'entries')}, END included (words seen "
+        f"{plural(options.word_count_threshold, 'time')} or more); {100 * data.train_pairs.skipped:.2f} % of the training words are skipped"
     )
     console.say(
-        f"model       {kind.describe(options)}: {count(parameters)} parameters in {options.dtype}"
+        f"model       {kind.describe(options)}: {parameters:,} parameters in {options.dtype}"
     )
     console.say(
-        f"training    {options.max_epochs:g} epochs of {count(schedule.per_epoch)} batches of "
+        f"training    {options.max_epochs:g} {epochs} of {plural(schedule.per_epoch, 'batch', 'batches')} of "
         f"{trainer.sampler.batch_size}, {options.solver}, rate {rate}{preset}"
     )
     if trainer.ranks.size > 1:
@@ -220,10 +221,9 @@ def describe(options, data, trainer, kind):
 
 def describe_data(options, data):
     """Say how much there is to train on."""
-    count = console.format_count
     console.say(
-        f"data        {options.dataset}: {count(data.train_pairs.images)} images with {count(len(data.train_pairs))} "
-        f"sentences to train on, {count(data.val_pairs.images)} with {count(len(data.val_pairs))} to validate"
+        f"data        {options.dataset}: {plural(data.train_pairs.images, 'image')} with {plural(len(data.train_pairs), 'sentence')} "
+        f"to train on, {data.val_pairs.images:,} with {len(data.val_pairs):,} to validate"
     )
 
 

@@ -1,4 +1,4 @@
-"""From pictures and captions to a dataset folder: find the pictures, draw the splits, write dataset.json."""
+"""From pictures and captions to a data set's folder: find the pictures, draw the splits, write dataset.json."""
 
 import contextlib
 import os
@@ -10,12 +10,13 @@ from typing import NamedTuple
 from neuraltalk import files
 from neuraltalk.data.importers import split_name, tokenize
 from neuraltalk.errors import UserError
+from neuraltalk.wording import are, have, plural
 
 DEFAULT_SPLITS = "val=10%,test=10%"
 
 
 class Report(NamedTuple):
-    """What became a dataset, and what was left out."""
+    """What became a data set, and what was left out."""
 
     path: pathlib.Path  # of dataset.json
     images: int
@@ -93,7 +94,7 @@ def assemble(
 def check_folder(folder):
     """Refuse a file in the folder's place."""
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; give a folder for the dataset")
+        raise UserError(f"{folder}: is a file; give a folder for the data set")
 
 
 def use_split_files(described, names_of_splits):
@@ -118,9 +119,10 @@ def use_split_files(described, names_of_splits):
         )
     skipped = []
     if len(kept) < len(described):
-        skipped.append(f"{len(described) - len(kept)} pictures with captions are in no split file")
+        skipped.append(f"{plural(len(described) - len(kept), 'picture')} with captions {are(len(described) - len(kept))} in no split file")
     if split_of:
-        skipped.append(f"{len(split_of)} pictures in the split files have no captions: {_some(sorted(split_of))}")
+        pictures = plural(len(split_of), "picture")
+        skipped.append(f"{pictures} in the split files {have(len(split_of))} no captions: {_some(sorted(split_of))}")
     return kept, skipped
 
 
@@ -143,14 +145,14 @@ def _find_pictures(described, pictures, skipped):
         record["captions"].extend(picture.captions)
     if not records:
         raise UserError(
-            f"{pictures}: has none of the {len(described)} pictures that have captions (the first: "
+            f"{pictures}: has none of the {plural(len(described), 'picture')} that {have(len(described))} captions (the first: "
             f"{described[0].name!r}); give their folder with --pictures, or --without-pictures"
         )
     if missing:
-        skipped.append(f"{len(missing)} pictures with captions aren't in {pictures}: {_some(missing)}")
+        skipped.append(f"{plural(len(missing), 'picture')} with captions {are(len(missing))}n't in {pictures}: {_some(missing)}")
     without = lookup.paths - set(records)
     if without:
-        skipped.append(f"{len(without)} pictures in {pictures} have no captions: {_some(sorted(without))}")
+        skipped.append(f"{plural(len(without), 'picture')} in {pictures} {have(len(without))} no captions: {_some(sorted(without))}")
     return list(records.values())
 
 
@@ -206,7 +208,7 @@ def _named_only(described, skipped):
         records.append(_record(filename, folder, picture))
         records[-1]["captions"].extend(picture.captions)
     if odd:
-        skipped.append(f"{len(odd)} pictures are named by a path outside the dataset: {_some(odd)}")
+        skipped.append(f"{plural(len(odd), 'picture')} {are(len(odd))} named by a path outside the data set: {_some(odd)}")
     return records
 
 
@@ -229,10 +231,10 @@ def _with_words(records, skipped):
         wordless += len(sentences) - len(record["sentences"])
     kept = [record for record in records if record["sentences"]]
     if wordless:
-        skipped.append(f"{wordless} captions have no words")
+        skipped.append(f"{plural(wordless, 'caption')} {have(wordless)} no words")
     if len(kept) < len(records):
         skipped.append(
-            f"{len(records) - len(kept)} pictures have no caption with words: "
+            f"{plural(len(records) - len(kept), 'picture')} {have(len(records) - len(kept))} no caption with words: "
             f"{_some([record['filename'] for record in records if not record['sentences']])}"
         )
     if not kept:
@@ -254,9 +256,9 @@ def _readable(records, pictures, skipped, progress):
         if progress:
             progress(done, len(records))
     if faults:
-        skipped.append(f"{len(faults)} pictures can't be read: {_some(faults)}")
+        skipped.append(f"{plural(len(faults), 'picture')} can't be read: {_some(faults)}")
     if not kept:
-        raise UserError(f"none of the {len(records)} pictures can be read: {faults[0]}")
+        raise UserError(f"none of the {plural(len(records), 'picture')} can be read: {faults[0]}")
     return kept
 
 
@@ -290,7 +292,7 @@ def _parse_splits(rule, available):
     wanted = sum(counts.values())
     if wanted > available or (wanted == available and "train" not in counts and available):
         raise UserError(
-            f"--split {rule}: asks for {wanted} pictures besides those that train, but there are {available}"
+            f"--split {rule}: asks for {plural(wanted, 'picture')} besides those that train, but there are {available}"
         )
     return counts
 

@@ -1,4 +1,4 @@
-"""A dataset: a folder with images, their sentences and (features.py) what a network saw in them.
+"""A data set: a folder with images, their sentences and (features.py) what a network saw in them.
 
     FOLDER/dataset.json    {"dataset": name, "images": [{"imgid", "filename", "split", "sentences": [...]}, ...]},
                            each sentence {"tokens": [...], "raw", "sentid"}
@@ -23,6 +23,7 @@ from typing import NamedTuple
 from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
 from neuraltalk.formats.whole import read_text
+from neuraltalk.wording import plural
 
 SPLITS = ("train", "val", "test", "restval")  # COCO's restval: validation images that train
 
@@ -90,19 +91,19 @@ def load_dataset(folder):
 
 
 def find_dataset(name, root="data"):
-    """The folder of a dataset: `name` below `root`, or a path to a folder.
+    """The folder of a data set: `name` below `root`, or a path to a folder.
 
-    Raises UserError listing the datasets below `root` if there is none.
+    Raises UserError listing the data sets below `root` if there is none.
     """
     candidates = (pathlib.Path(root) / name, pathlib.Path(name))
     for folder in candidates:
         if (folder / "dataset.json").is_file():
             return folder
     there = sorted(path.parent.name for path in pathlib.Path(root).glob("*/dataset.json"))
-    listed = f"{root} has: {', '.join(there)}" if there else f"{root} has no dataset yet"
+    listed = f"{root} has: {', '.join(there)}" if there else f"{root} has no data set yet"
     without = next((f"the folder {folder} has no dataset.json" for folder in candidates if folder.is_dir()), "")
     raise UserError(
-        f"no dataset {str(name)!r}{': ' + without if without else ''}; {listed}. Give one of their names, or a folder "
+        f"no data set {str(name)!r}{': ' + without if without else ''}; {listed}. Give one of their names, or a folder "
         "with a dataset.json"
     )
 
@@ -113,7 +114,7 @@ def find_faults(document, path="dataset.json"):
     Real files have images without sentences, and splits without images, so those aren't faults.
     """
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        yield f'{path}: should be an object with a list "images", as Karpathy\'s dataset files are'
+        yield f'{path}: should be an object with a list "images", as Karpathy\'s data set files are'
         return
     for key in ("dataset", "pictures", "regions_of"):
         if not _is_text(document.get(key, "")):
@@ -145,7 +146,7 @@ def _image_faults(record, N, places):
     elif imgid in places:
         yield f"imgid {imgid} is also that of image {places[imgid]}"
     elif not 0 <= imgid < N:
-        yield f"imgid is {imgid}, but the {N} images should be numbered 0 to {N - 1}, as the rows of their features are"
+        yield f"imgid is {imgid}, but the {plural(N, 'image')} should be numbered 0 to {N - 1}, as the rows of their features are"
     if not isinstance(record.get("split"), str) or record["split"] not in SPLITS:
         yield f"split should be one of {', '.join(SPLITS)}, not {_shown(record.get('split'))}"
     filename, filepath = record.get("filename"), record.get("filepath", "")

@@ -21,6 +21,7 @@ from neuraltalk import files
 from neuraltalk.data import feature_files
 from neuraltalk.data.mapped_rows import MappedRows
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 NAMES = [f"{stem}{suffix}" for stem in ("vgg_feats", "features") for suffix in (".mat", ".npy", ".npz", ".h5")]
 FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked as rows are read; looking at a gigabyte takes 0.3 s
@@ -83,8 +84,8 @@ class Features:
             return
         if self.dimension != images:
             raise UserError(
-                f"{self.path}: has features of {self.count} images ({self.dimension} numbers each), but there are "
-                f"{images} images; extract them again, or use the file that belongs to these images"
+                f"{self.path}: has features of {plural(self.count, 'image')} ({plural(self.dimension, 'number')} each), but there are "
+                f"{images:,} images; extract them again, or use the file that belongs to these images"
             )
         self.turn()
 
@@ -128,7 +129,7 @@ class Features:
 
 
 def check_features(features, dataset):
-    """Check that `features` are those of a dataset's images, turning them if need be (see above).
+    """Check that `features` are those of a data set's images, turning them if need be (see above).
 
     Raises UserError if their number differs or if one isn't finite.
     """

@@ -11,6 +11,7 @@ import pathlib
 
 from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 NAME = "phrases.json"
 
@@ -30,7 +31,7 @@ def load_phrases(folder, images=None):
         raise UserError(f"{path}: should be a list with a list of phrases for each image")
     if images is not None and len(document) != images:
         raise UserError(
-            f"{path}: has phrases of {len(document)} images, but there are {images}; use the file that belongs to them"
+            f"{path}: has phrases of {plural(len(document), 'image')}, but there are {images:,}; use the file that belongs to them"
         )
     for imgid, entries in enumerate(document):
         if not isinstance(entries, list):

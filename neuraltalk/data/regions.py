@@ -25,6 +25,7 @@ import numpy as np
 from neuraltalk.data import feature_files
 from neuraltalk.data.features import open_features
 from neuraltalk.errors import UserError
+from neuraltalk.wording import have, plural
 
 NAMES = [f"region_feats{suffix}" for suffix in (".mat", ".npz", ".h5")]
 TOLERANCE = 1.0  # pixels by which a box may reach beyond the whole image: detectors round, or count from 1
@@ -138,7 +139,7 @@ class Regions:
 
 
 def check_regions(regions, dataset):
-    """Check that `regions` are those of a dataset's images, and all numbers finite; raises UserError."""
+    """Check that `regions` are those of a data set's images, and all numbers finite; raises UserError."""
     _check_count(regions.path, regions.count, len(dataset.images))
     regions.check()
 
@@ -205,9 +206,9 @@ def _check_images(path, image, counts, images):
     if images is not None:
         _check_count(path, len(counts), images)
     if not counts.all():
-        missing = int(np.argmin(counts))
+        first, missing = int(np.argmin(counts)), int(np.count_nonzero(counts == 0))
         raise UserError(
-            f"{path}: image {missing} has no region ({np.count_nonzero(counts == 0)} of {len(counts)} images have none); "
+            f"{path}: image {first} has no region ({missing:,} of {plural(len(counts), 'image')} {have(missing)} none); "
             "each needs at least the box of the whole image"
         )
 
@@ -215,7 +216,7 @@ def _check_images(path, image, counts, images):
 def _check_count(path, count, images):
     if count < images:
         raise UserError(
-            f"{path}: has regions of {count} images, but there are {images}: image {count} has no region; extract them "
+            f"{path}: has regions of {plural(count, 'image')}, but there are {images:,}: image {count} has no region; extract them "
             "again, or use the file that belongs to these images"
         )
     if count > images:

@@ -14,6 +14,7 @@ import operator
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 START = END = 0
 START_NAME = "#START#"  # how the original's tables spell number 0 when it goes in ...
@@ -89,8 +90,8 @@ def build_vocabulary(sentences, threshold=5):
     if not frequent:
         most, often = counts.most_common(1)[0] if counts else ("none", 0)
         raise UserError(
-            f"no word occurs {threshold} times or more in the {len(token_lists)} training sentences (the most "
-            f"frequent, {most!r}, {often} times): lower --word_count_threshold or add sentences"
+            f"no word occurs {plural(threshold, 'time')} or more in the {plural(len(token_lists), 'training sentence')} (the most "
+            f"frequent, {most!r}, {plural(often, 'time')}): lower --word_count_threshold or add sentences"
         )
     counted = np.array([len(token_lists)] + [-negated for negated, _ in frequent], dtype=np.float64)  # (V,)
     log_frequencies = np.log(counted / counted.sum())

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neuraltalk.errors import UserError
+from neuraltalk.wording import plural
 
 BLOCK_BYTES = 1 << 20
 LONGEST_WORD = 2000  # bytes; what is longer is another kind of file
@@ -120,7 +121,7 @@ def _read_text(path, file, wanted, start, E=None, count=None):
                 done += 1
             place += 1
     if done < (1 if count is None else count):
-        raise UserError(f"{path}: has {done} words{f' of the {count} in its first line' if count else ''}; it is cut short")
+        raise UserError(f"{path}: has {plural(done, 'word')}{f' of the {count} in its first line' if count else ''}; it is cut short")
     return E
 
 
@@ -171,7 +172,7 @@ def _read_binary(path, file, wanted, data, E, count):
                 raise UserError(f"{path}: where word {done + 1} should be there is none; it is damaged, or no word2vec file")
             more = file.read(BLOCK_BYTES + width)
             if not more:
-                raise UserError(f"{path}: has {done} words of the {count} in its first line; it is cut short")
+                raise UserError(f"{path}: has {plural(done, 'word')} of the {count} in its first line; it is cut short")
             data, position = data[position:] + more, 0
             space = data.find(b" ", 0, LONGEST_WORD)
         word = data[position:space].lstrip(b"\n")
