@@ -7,13 +7,14 @@ import subprocess
 import sys
 import zlib
 
+import fuzzing
 import numpy as np
 import pytest
 from PIL import Image
 
 from neuraltalk.errors import UserError
 from neuraltalk.layers.twins import numpy_only
-from neuraltalk.vision import dictionary, kernels
+from neuraltalk.vision import dictionary, kernels, pictures
 from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
 from neuraltalk.vision.pictures import list_pictures, open_picture, to_rgb
@@ -99,6 +100,71 @@ def test_modes_that_no_file_above_has():
     assert to_rgb(Image.new("LAB", (3, 2), (255, 128, 128))).getpixel((0, 0)) >= (250, 250, 250)
     original = Image.new("RGB", (2, 2), "red")
     assert to_rgb(original) is not original
+
+
+def whole(image):
+    """What to_rgb gives, made of the whole image at once."""
+    if image.mode[0] in "IF":
+        values = np.nan_to_num(np.asarray(image).astype("f8"), posinf=0, neginf=0)
+        low, high = values.min(), values.max()
+        if image.mode == "F" and 0 <= low and high <= 1:
+            low, high = 0, 1
+        elif image.mode != "F" and image.mode != "I":
+            low, high = 0, 65535
+        elif 0 <= low and high <= 65535:
+            low, high = 0, 255 if high <= 255 else 65535
+        return Image.fromarray(np.round((values - low) * (255 / max(high - low, 1e-12))).astype("u1")).convert("RGB")
+    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def odd_images():
+    """name -> image of a mode that is converted strip by strip; 23 rows of 9 pixels, the extremes in different rows."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (23, 9, 4), dtype=np.uint8))
+    found = {mode: noise.convert("RGBA").convert(mode) for mode in ("LA", "RGBA", "RGBa")}
+    found["La"], found["PA"] = found["LA"].convert("La"), noise.convert("PA")
+    for mode, key in (("P", 3), ("P", bytes(range(256))), ("L", 77), ("RGB", (1, 2, 3)), ("1", 0)):
+        image = found[f"{mode} with transparency, {type(key).__name__}"] = noise.convert("RGB").convert(mode)
+        image.info["transparency"] = key
+    for name, values in (
+        ("I", rng.integers(-70_000, 2**31, (23, 9), "i4")),
+        ("I of 8 bits", rng.integers(0, 256, (23, 9), "i4")),
+        ("I of 16 bits", rng.integers(0, 65536, (23, 9), "i4")),
+        ("I;16", rng.integers(0, 65536, (23, 9), "u2")),
+        ("F", rng.standard_normal((23, 9), "f4") * 1e6),
+        ("F of a probability", rng.random((23, 9), "f4")),
+        ("F of 8 bits", rng.random((23, 9), "f4") * 255),
+        ("F without a range", np.full((23, 9), -3, "f4")),
+        ("F with what is no number", np.where(rng.random((23, 9)) < 0.1, [[np.nan] * 5 + [np.inf, -np.inf] * 2], 5).astype("f4")),
+    ):
+        found[name] = Image.fromarray(values)
+    found["I;16B"] = Image.frombytes("I;16B", (9, 23), rng.bytes(9 * 23 * 2))
+    return found
+
+
+@pytest.mark.parametrize("name", odd_images())
+@pytest.mark.parametrize("strip", [1, 40, 10_000])
+def test_strips_give_the_pixels_of_the_whole(monkeypatch, name, strip):
+    monkeypatch.setattr(pictures, "STRIP", strip)
+    image = odd_images()[name]
+    assert image.mode == name.split()[0]
+    before = image.tobytes()
+    found = to_rgb(image)
+    assert (found.mode, found.size) == ("RGB", (9, 23)) and np.array_equal(found, whole(image))
+    assert image.tobytes() == before
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "I;16", "LA", "RGBA", "P"])
+def test_a_large_picture_takes_its_own_memory_twice(tmp_path, mode):
+    """Once as it is stored and once as RGB, each of 4 bytes a pixel, however it is converted; and that of a strip."""
+    if not fuzzing.reset_peak():
+        pytest.skip("this system doesn't tell how much memory was taken")
+    side, more = 3000, {"transparency": 1} if mode == "P" else {}
+    Image.new(mode, (side, side)).save(tmp_path / ("a.png" if mode == "P" else "a.tif"), **more)
+    before = fuzzing.reset_peak()
+    assert open_picture(next(tmp_path.iterdir())).size == (side, side)
+    assert fuzzing.peak() - before < 8 * side**2 + 80e6
 
 
 def test_palette_with_a_transparent_colour_is_laid_on_white(tmp_path):

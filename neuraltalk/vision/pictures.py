@@ -27,10 +27,10 @@ def open_picture(path):
     with _opened(path) as file:
         file.load()
         try:
-            image = ImageOps.exif_transpose(file)
+            ImageOps.exif_transpose(file, in_place=True)
         except Exception:  # a damaged tag says nothing about the pixels: show them as they are stored
-            image = file.copy()
-        return to_rgb(image)
+            pass
+        return to_rgb(file)
 
 
 def picture_size(path):
@@ -88,35 +88,76 @@ def to_rgb(image):
     16-bit greys keep their full scale (65535 is white). Floating-point greys within 0..1 take 1 as white, and greys
     that fit no known scale are stretched from their smallest to their largest value.
     """
-    from PIL import Image
-
     mode = image.mode
     if mode.startswith("I") or mode == "F":
-        return Image.fromarray(_grey_to_8_bits(np.asarray(image), mode)).convert("RGB")
+        low, high = _scale(image)
+        return _in_strips(image, lambda strip: _grey_to_8_bits(np.asarray(strip), low, high))
     if mode == "LAB":
         from PIL import ImageCms
 
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    if mode == "La":
-        image = image.convert("LA")
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return _in_strips(image, _on_white)
     return image.convert("RGB") if mode != "RGB" else image.copy()
 
 
-def _grey_to_8_bits(values, mode):
-    """Grey levels (rows, columns) of 16 or 32 bits or floating point -> uint8."""
-    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = values.min(), values.max()
-    if mode == "F" and 0 <= low and high <= 1:
-        low, high = 0, 1
-    elif mode.startswith("I;16"):
-        low, high = 0, 65535
-    elif 0 <= low and high <= 65535:
-        low, high = 0, 255 if high <= 255 else 65535
-    return np.round((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+STRIP = 1 << 20  # pixels that are brought from one mode to another at a time
+
+
+def _in_strips(image, convert):
+    """What `convert` makes of each strip of an image, as an RGB image. What a conversion needs meanwhile stays small."""
+    from PIL import Image
+
+    result = Image.new("RGB", image.size)
+    for box, strip in _strips(image):
+        result.paste(convert(strip), box)
+    return result
+
+
+def _strips(image):
+    """Yield (box, part of the image), some rows at a time."""
+    width, height = image.size
+    rows = max(1, STRIP // max(width, 1))
+    for top in range(0, height, rows):
+        box = (0, top, width, min(top + rows, height))
+        yield box, image.crop(box)
+
+
+def _on_white(image):
+    """A picture with transparent parts -> RGB."""
+    from PIL import Image
+
+    if image.mode == "La":
+        image = image.convert("LA")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _scale(image):
+    """The grey levels that are black and white, for a whole image."""
+    ends = [(part.min(), part.max()) for part in (_finite(np.asarray(strip)) for _, strip in _strips(image))]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if image.mode == "F" and 0 <= low and high <= 1:
+        return 0, 1
+    if image.mode.startswith("I;16"):
+        return 0, 65535
+    if 0 <= low and high <= 65535:
+        return 0, 255 if high <= 255 else 65535
+    return low, high
+
+
+def _grey_to_8_bits(values, low, high):
+    """Grey levels (rows, columns) of 16 or 32 bits or floating point -> an RGB image."""
+    from PIL import Image
+
+    grey = np.round((_finite(values) - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _finite(values):
+    """Grey levels in 64 bits; what is no number is black."""
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def list_pictures(folder):
