@@ -187,6 +187,7 @@ class Ranks(Alone):
             self._listen(heard)  # and let it speak
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stdout.flush()
+            _wait_until_read(1, 2)  # an abort may overtake the reason on its way to the launcher
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the reason is told: MPI's own words add nothing
         self._mpi.Abort(code)
 
@@ -246,6 +247,21 @@ def _share_cores(communicator):
     here.Free()
     if not any(name in os.environ for name in BLAS_THREADS):
         use_blas_threads(max(1, len(own) // sharing))
+
+
+def _wait_until_read(*descriptors):
+    """Until the other ends of these pipes have read all that is in them, or patience ends."""
+    try:
+        import fcntl
+        import termios
+    except ImportError:  # Windows
+        time.sleep(0.5)
+        return
+    deadline = time.monotonic() + PATIENCE
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):  # not a pipe: nothing to wait for
+            while any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))) and time.monotonic() < deadline:
+                time.sleep(0.01)
 
 
 def _in_place():

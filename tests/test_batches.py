@@ -16,6 +16,7 @@ from neuraltalk.data.batches import (
     pack_words,
     rows_of_sentences,
 )
+from neuraltalk.data.pairs import Pairs
 
 
 def pack_with_loops(sentences):
@@ -68,7 +69,7 @@ class Rows:
 
 
 def test_a_batch_has_each_sentence_beside_its_image():
-    batch = make_batch(Rows(), [(5, [1]), (9, [2, 3, 4]), (7, []), (9, [5, 6])])
+    batch = make_batch(Rows(), Pairs.of([(5, [1]), (9, [2, 3, 4]), (7, []), (9, [5, 6])]))
     assert batch.features.tolist() == [[9] * 3, [9] * 3, [5] * 3, [7] * 3]
     assert batch.sentences.order.tolist() == [1, 3, 0, 2]
 
@@ -104,7 +105,7 @@ class Regions:
 
 
 def test_an_alignment_batch_has_each_sentence_beside_its_regions():
-    batch = make_alignment_batch(Regions(), [(2, [1]), (1, [2, 3, 4]), (3, []), (4, [5, 6])])
+    batch = make_alignment_batch(Regions(), Pairs.of([(2, [1]), (1, [2, 3, 4]), (3, []), (4, [5, 6])]))
     assert batch.regions[:, 0].tolist() == [1, 4, 4, 4, 4, 2, 2, 3, 3, 3]
     assert batch.offsets.tolist() == [0, 1, 5, 7, 10]
     assert batch.sentences.words.tolist() == [2, 5, 1, 3, 6, 4]
@@ -112,7 +113,7 @@ def test_an_alignment_batch_has_each_sentence_beside_its_regions():
 
 def test_an_image_twice_in_an_alignment_batch_is_refused():
     with pytest.raises(ValueError, match="image 3 comes 2 times"):
-        make_alignment_batch(Regions(), [(3, [1]), (2, [2]), (3, [4])])
+        make_alignment_batch(Regions(), Pairs.of([(3, [1]), (2, [2]), (3, [4])]))
 
 
 @pytest.mark.parametrize("pairs, size", [(10, 3), (10, 10), (10, 1), (7, 5), (4, 100)])

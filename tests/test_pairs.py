@@ -23,10 +23,24 @@ def test_pairs_of_images():
     pairs = encode_pairs(IMAGES, WORDS)
     assert list(pairs) == LISTS and len(pairs) == 6 and pairs.images == 3
     assert [pairs[k] for k in range(-6, 6)] == LISTS * 2
-    assert pairs[1:5:2] == LISTS[1:5:2] and list(Pairs.of(LISTS)) == LISTS and list(Pairs.of([])) == []
+    assert list(Pairs.of(LISTS)) == LISTS and list(Pairs.of([])) == [] and pairs.lengths.tolist() == [2, 2, 0, 1, 1, 4]
     for k in (6, -7):
         with pytest.raises(IndexError):
             pairs[k]
+
+
+@pytest.mark.parametrize("numbers", [[], [3], [5, 0, 5, 2], [-1, -6, 2], list(range(6))])
+def test_some_of_them(numbers):
+    pairs = encode_pairs(IMAGES, WORDS)
+    array = np.array(numbers, dtype=np.int64)
+    some = pairs[array]
+    assert list(some) == [LISTS[k] for k in numbers] and some.lengths.tolist() == [len(LISTS[k][1]) for k in numbers]
+    assert array.tolist() == numbers  # untouched
+    for chosen in (slice(1, 5, 2), slice(None, None, -1), slice(4, 99), slice(3, 3)):
+        assert list(pairs[chosen]) == LISTS[chosen]
+    assert list(Pairs.of([])[:3]) == list(Pairs.of([])[array[:0]]) == []
+    with pytest.raises(IndexError):
+        pairs[np.array([1, 6])]
 
 
 def test_the_same_as_word_by_word():

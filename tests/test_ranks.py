@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -18,10 +19,11 @@ from test_vision import SMALL
 from tiny_models import make_pictures
 
 from neuraltalk.data.batches import Part, Rows, make_alignment_batch, make_batch
+from neuraltalk.data.pairs import Pairs
 from neuraltalk.errors import UserError
 from neuraltalk.layers.dropout import bytes_of_rows, dropout_forward
 from neuraltalk.layers.twins import numpy_only
-from neuraltalk.ranks import ALONE, launched, world
+from neuraltalk.ranks import ALONE, _wait_until_read, launched, world
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.vision.kmeans import KMeansExtractor
 
@@ -92,6 +94,7 @@ def test_parts_of_a_batch_are_rows_of_the_whole(kind):
         features, make = ranked_training.Rows(array), make_batch
     else:
         features, make = ranked_training.ToyRegions(array), make_alignment_batch
+    pairs = Pairs.of(pairs)
     whole = make(features, pairs)
     assert whole.part == Part()
     seen = {"sentences": [], "words": [], "regions": []}
@@ -250,6 +253,7 @@ def test_interrupted_everything_is_saved_and_the_same_ranks_continue_to_the_bit(
 
 FAILING = """
 import os, signal, sys, time
+from neuraltalk import ranks as processes
 from neuraltalk.cli import console
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
@@ -259,6 +263,8 @@ from neuraltalk.ranks import world
 @console.command
 def main(argv=None):
     ranks, (mode,) = world(), sys.argv[1:]
+    if mode in ("one", "bug", "last"):
+        processes.PATIENCE = 0.3  # nobody else will fail
     print("hello")
     console.say("hello")
     if mode == "all":
@@ -321,6 +327,21 @@ def test_a_rank_that_fails_ends_all_with_one_reason(tmp_path, mode, code, said):
         assert after.startswith("Traceback") and after.count("Traceback") == 1 and said in after
     else:
         assert said in after and after.count("error: ") == (code == 2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows can't tell what is left in a pipe")
+def test_the_reason_is_given_time_to_leave_the_pipe(tmp_path):
+    """A launcher that hears of the abort first doesn't read it any more."""
+    reader, writer = os.pipe()
+    os.write(writer, b"error: a mistake")
+    later = threading.Timer(0.1, os.read, (reader, 100))
+    later.start()
+    with open(tmp_path / "file", "wb") as file:
+        _wait_until_read(file.fileno(), writer)
+    assert later.finished.is_set()
+    os.close(reader)
+    os.close(writer)
+    _wait_until_read(writer)  # closed: nothing to wait for
 
 
 @needs_mpi

@@ -96,9 +96,9 @@ def test_perplexity_is_that_of_the_sentences_one_by_one():
         np.float64,
     )
     bits, words = 0.0, 0
-    for pair in data.val_pairs:
-        log_likelihood, count = captioner.log_likelihood(make_batch(data.features, [pair]))
-        assert count == len(pair[1]) + 1
+    for k, (_, sentence) in enumerate(data.val_pairs):
+        log_likelihood, count = captioner.log_likelihood(make_batch(data.features, data.val_pairs[k : k + 1]))
+        assert count == len(sentence) + 1
         bits, words = bits - log_likelihood / math.log(2), words + count
     seen = []
     result = perplexity(captioner, data.features, data.val_pairs, 5, seen.append)

@@ -79,7 +79,7 @@ def pack_sentences(sentences):
     N = len(sentences)
     if N == 0:
         raise ValueError("a batch needs at least one sentence")
-    order, lengths = _longest_first(sentences)
+    order, lengths = _longest_first(np.array([len(own) for own in sentences]))
     T = int(lengths[0]) + 1
 
     words = np.fromiter(
@@ -120,7 +120,7 @@ def pack_words(sentences):
     """
     if not len(sentences):
         raise ValueError("a batch needs at least one sentence")
-    order, lengths = _longest_first(sentences)
+    order, lengths = _longest_first(np.array([len(own) for own in sentences]))
     is_row = np.arange(max(1, int(lengths[0])))[:, None] < lengths  # (T, N): sentence k has a word t
     table = np.zeros(is_row.T.shape, dtype=np.int32)  # (N, T)
     table[is_row.T] = list(itertools.chain.from_iterable([sentences[k] for k in order.tolist()]))
@@ -137,21 +137,20 @@ def rows_of_sentences(sentences):
 
 
 def make_alignment_batch(regions, pairs, part=0, parts=1):
-    """The batch of K pairs (imgid, word numbers) of distinct images; `regions` is a Regions, or anything with its of().
+    """The batch of K Pairs of distinct images; `regions` is a Regions, or anything with its of().
 
     With `parts` above 1 it is number `part` of that many parts (at most K) of it; regions.counts() is needed then.
     Raises ValueError for an image that comes twice: its two sentences would count as wrong for each other's copy.
     """
-    imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))
-    found, times = np.unique(imgids, return_counts=True)
-    if len(found) < len(imgids):
+    found, times = np.unique(pairs.imgids, return_counts=True)
+    if len(found) < len(pairs):
         raise ValueError(f"image {found[times.argmax()]} comes {times.max()} times in a batch of images to be told apart")
     own = Part()
     if parts > 1:
-        order, lengths = _longest_first([words for _, words in pairs])
+        order, lengths = _longest_first(pairs.lengths)
         dealt = [np.arange(k, len(pairs), parts) for k in range(parts)]
         rows = [_packed_rows(lengths, places) for places in dealt]
-        counts = regions.counts(imgids[order])
+        counts = regions.counts(pairs.imgids[order])
         starts = np.cumsum(counts) - counts
         own_regions = np.concatenate([np.arange(starts[place], starts[place] + counts[place]) for place in dealt[part]])
         own = Part(
@@ -160,31 +159,29 @@ def make_alignment_batch(regions, pairs, part=0, parts=1):
             Rows(own_regions, int(counts.sum())),
             Whole(_packed_sizes(lengths), lengths, dealt, rows),
         )
-        pairs, imgids = [pairs[k] for k in order[dealt[part]].tolist()], imgids[order[dealt[part]]]
+        pairs = pairs[order[dealt[part]]]
     sentences = pack_words([words for _, words in pairs])
-    block = regions.of(imgids[sentences.order])
+    block = regions.of(pairs.imgids[sentences.order])
     return AlignmentBatch(block.features, block.offsets, sentences, own)
 
 
 def make_batch(features, pairs, part=0, parts=1):
-    """The batch of N pairs (imgid, word numbers); `features` is a Features, or anything with its rows().
+    """The batch of N Pairs; `features` is a Features, or anything with its rows().
 
     With `parts` above 1 it is number `part` of that many parts (at most N) of it.
     """
     own = Part()
     if parts > 1:
-        order, lengths = _longest_first([words for _, words in pairs])
+        order, lengths = _longest_first(pairs.lengths)
         places = np.arange(part, len(pairs), parts)
         own = Part(Rows(places, len(pairs)), Rows(_packed_rows(lengths + 1, places), int(lengths.sum()) + len(pairs)))
-        pairs = [pairs[k] for k in order[places].tolist()]
+        pairs = pairs[order[places]]
     sentences = pack_sentences([words for _, words in pairs])
-    imgids = np.fromiter((imgid for imgid, _ in pairs), dtype=np.int64, count=len(pairs))
-    return Batch(features.rows(imgids[sentences.order]), sentences, own)
+    return Batch(features.rows(pairs.imgids[sentences.order]), sentences, own)
 
 
-def _longest_first(sentences):
-    """The packed order of N lists (N,), and their lengths in it (N,)."""
-    lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+def _longest_first(lengths):
+    """The packed order (N,) of N sentences with these lengths (N,), and the lengths in it (N,)."""
     order = np.argsort(-lengths, kind="stable")
     return order, lengths[order]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Pairs(collections.abc.Sequence):
-    """pairs[k] is (imgid, list of word numbers), as plain Python values.
+    """pairs[k] is (imgid, list of word numbers), as plain Python values; pairs[slice or array of numbers] are Pairs.
 
     imgids    (P,) int64
     words     (W,) int32, sentence after sentence
@@ -30,17 +30,26 @@ class Pairs(collections.abc.Sequence):
         """The Pairs of a list of (imgid, list of word numbers)."""
         imgids, sentences = [imgid for imgid, _ in pairs], [words for _, words in pairs]
         words = np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int32)
-        return cls(np.array(imgids, dtype=np.int64), words, _offsets(sentences))
+        return cls(np.array(imgids, dtype=np.int64), words, _offsets(list(map(len, sentences))))
 
     def __len__(self):
         return len(self.imgids)
 
     def __getitem__(self, k):
         if isinstance(k, slice):
-            return [self[number] for number in range(*k.indices(len(self)))]
-        imgid = int(self.imgids[k])  # raises IndexError, where iteration ends
-        k %= len(self)
-        return imgid, self.words[self.starts[k] : self.starts[k + 1]].tolist()
+            k = np.arange(*k.indices(len(self)))
+        imgids = self.imgids[k]  # raises IndexError, where iteration ends
+        k = k % max(1, len(self))
+        begin, end = self.starts[k], self.starts[k + 1]
+        if np.ndim(k) == 0:
+            return int(imgids), self.words[begin:end].tolist()
+        starts = _offsets(end - begin)
+        return Pairs(imgids, self.words[np.arange(starts[-1]) + np.repeat(begin - starts[:-1], end - begin)], starts)
+
+    @property
+    def lengths(self):
+        """(P,) int64, the words of each."""
+        return np.diff(self.starts)
 
     @property
     def images(self):
@@ -55,7 +64,7 @@ def encode_pairs(images, vocabulary):
         np.fromiter((image.imgid for image in images), dtype=np.int64, count=len(images)),
         np.fromiter((len(image.sentences) for image in images), dtype=np.int64, count=len(images)),
     )
-    offsets = _offsets(sentences)
+    offsets = _offsets(list(map(len, sentences)))
     tokens = itertools.chain.from_iterable(sentences)
     numbers = np.fromiter(map(vocabulary.index.get, tokens, itertools.repeat(0)), dtype=np.int32, count=offsets[-1])
     known = numbers > 0  # 0 isn't a word: an unknown one, or "#START#" in a text
@@ -65,8 +74,8 @@ def encode_pairs(images, vocabulary):
     return Pairs(imgids, words, before[offsets], (len(numbers) - len(words)) / max(1, len(numbers)))
 
 
-def _offsets(lists):
-    """Where each of N lists begins when they stand one after the other, and where the last one ends: (N + 1,) int64."""
-    offsets = np.zeros(len(lists) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)), out=offsets[1:])
+def _offsets(lengths):
+    """Where each of N sentences begins when they stand one after the other, and where the last one ends: (N + 1,) int64."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
     return offsets

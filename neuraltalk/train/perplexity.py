@@ -7,6 +7,8 @@ of words skipped.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from neuraltalk.data.batches import make_batch
 from neuraltalk.ranks import ALONE
 
@@ -20,17 +22,17 @@ class Perplexity(NamedTuple):
 
 
 def perplexity(captioner, features, pairs, batch_size=100, watch=None, ranks=ALONE):
-    """Perplexity of a captioner on (imgid, word numbers) pairs, dropout off -> Perplexity.
+    """Perplexity of a captioner on some Pairs, dropout off -> Perplexity.
 
     Sentences of a length go together, whatever their order here, so that batches are packed densely. watch(done) is
     called with the number of pairs done before each batch. Each of the `ranks` does some of the batches.
     """
-    order = sorted(range(len(pairs)), key=lambda k: len(pairs[k][1]))  # stable, so the same sums in the same order
+    order = np.argsort(pairs.lengths, kind="stable")  # the same sums in the same order
 
     def measure(begin):
         if watch is not None:
             watch(begin)
-        return captioner.log_likelihood(make_batch(features, [pairs[k] for k in order[begin : begin + batch_size]]))
+        return captioner.log_likelihood(make_batch(features, pairs[order[begin : begin + batch_size]]))
 
     total, words = 0.0, 0
     for log_likelihood, count in ranks.map(measure, range(0, len(order), batch_size)):

@@ -163,7 +163,7 @@ class Trainer:
     def step(self, interrupted=False):
         """One iteration -> Step. interrupted: whether this rank was, which all are told with the gradients."""
         began = time.monotonic()
-        pairs = [self.data.train_pairs[k] for k in self.sampler.draw().tolist()]
+        pairs = self.data.train_pairs[self.sampler.draw()]
         loss = None
         if self.workers is not None:
             loss = self.task.loss(self.model, pairs, self.dropout_rng, self.workers)
