@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from neuraltalk.cli import models
 from neuraltalk.cli import train as command
 from neuraltalk.cli.options import resolve
 from neuraltalk.cli.records import AlignmentTrainingOptions
@@ -75,6 +76,25 @@ def make_toy(folder, images=30):
     }
     np.savez(folder / "region_feats.npz", **arrays)
     return folder
+
+
+
+@pytest.mark.parametrize("scaling", ["none", "centred"])
+def test_what_the_model_wants_to_know_of_the_features(tmp_path, scaling, monkeypatch):
+    """Block by block as from all at once."""
+    make_toy(tmp_path / "toy")
+    options = resolve({"model": "alignment", "dataset": str(tmp_path / "toy"), "region_scaling": scaling})
+    data = command.load_data(options, models.KINDS["alignment"])
+    monkeypatch.setattr(models, "SAMPLE", 9)
+    monkeypatch.setattr(models, "IMAGES_AT_ONCE", 2)
+    imgids = np.unique([imgid for imgid, _ in data.train_pairs])
+    assert len(imgids) == 18
+    features = data.features.of(imgids[::2]).features.astype(np.float64)
+    directed = features / np.linalg.norm(features, axis=1, keepdims=True)
+    scaled = directed - directed.mean(axis=0) if scaling == "centred" else features
+    scale, mean = models.region_statistics(options, data)
+    np.testing.assert_allclose(mean, directed.mean(axis=0), rtol=1e-12)
+    assert scale == pytest.approx(np.sqrt(np.mean(np.square(scaled))), rel=1e-12)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import tracemalloc
+import types
 import warnings
 import zipfile
 
@@ -140,6 +141,66 @@ def test_a_folder_that_takes_no_cache_keeps_them_in_memory(tmp_path, matrix, mon
         write(path, matrix, kind)
         np.testing.assert_array_equal(open_features(path, images=N).rows(range(N)), matrix)
     assert len(os.listdir(tmp_path)) == 2
+
+
+def test_large_features_are_not_held_in_memory(tmp_path, matrix, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(features_module.files, "write_atomically", refuse)
+    monkeypatch.setattr(features_module, "HELD_BYTES", N * D * 4 - 1)
+    np.savez(tmp_path / "features.npz", feats=matrix)
+    with pytest.raises(UserError, match=r"features.npz: has to be converted once, .* Permission denied; make room"):
+        open_features(tmp_path)
+
+
+def test_a_conversion_that_the_disk_has_no_room_for_does_not_begin(tmp_path, matrix, monkeypatch):
+    """What a killed conversion left takes no room."""
+    np.savez(tmp_path / "features.npz", feats=matrix)
+    left = tmp_path / ".features.npz.float32.npy.abcdefgh.unfinished"
+    left.touch()
+    monkeypatch.setattr(
+        features_module.shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=0 if left.exists() else room)
+    )
+    monkeypatch.setattr(features_module, "HELD_BYTES", 0)
+    calls, room = [], 100
+    with pytest.raises(UserError, match=r"to 0\.00 GB in features\.npz\.float32\.npy beside it.* 0\.00 GB are free"):
+        open_features(tmp_path, progress=lambda *done: calls.append(done))
+    assert not calls and os.listdir(tmp_path) == ["features.npz"]
+    room = 10_000
+    np.testing.assert_array_equal(open_features(tmp_path).rows(range(N)), matrix)
+
+
+@pytest.mark.parametrize("kind", ["mat5 compressed", "mat7.3"])
+def test_an_interrupted_conversion_leaves_nothing(tmp_path, matrix, kind, monkeypatch):
+    def interrupt(done, rows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(features_module.feature_files, "BLOCK_BYTES", 3 * D * 4)
+    write(tmp_path / "features.mat", matrix, kind)
+    with pytest.raises(KeyboardInterrupt):
+        open_features(tmp_path, progress=interrupt)
+    assert os.listdir(tmp_path) == ["features.mat"]
+    np.testing.assert_array_equal(open_features(tmp_path).rows(range(N)), matrix)
+
+
+def test_pieces_as_high_as_the_matrix_are_read_in_parts(tmp_path, monkeypatch):
+    """Such a file is N columns beside each other: whole pieces would be the whole matrix."""
+    matrix = np.arange(1000.0, dtype=np.float32).reshape(500, 2)
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.create_dataset("feats", data=matrix, chunks=(500, 1), compression="gzip")
+    monkeypatch.setattr(features_module.feature_files, "BLOCK_BYTES", 5 * 2 * 4)
+    blocks = list(features_module.feature_files.open_stored(tmp_path / "features.h5").blocks())
+    assert [len(block) for block in blocks] == [80] * 6 + [20]
+    np.testing.assert_array_equal(np.concatenate(blocks), matrix)
+
+
+def test_features_are_turned_before_work_begins(tmp_path, matrix, monkeypatch):
+    """Whatever their size: not at the first batch."""
+    monkeypatch.setattr(features_module, "FULL_CHECK_BYTES", 0)
+    write(tmp_path / "features.npy", matrix, "npy turned")
+    check_features(open_features(tmp_path), dataset_of(N))
+    assert sorted(os.listdir(tmp_path)) == ["features.npy", "features.npy.turned.float32.npy"]
 
 
 def test_a_failed_conversion_leaves_nothing(tmp_path, matrix):

@@ -195,7 +195,7 @@ def check(folder):
             f"{plural(len(missing), 'picture')} {are(len(missing))}n't there (needed only to be shown): {found.picture_path(missing[0])}"
             + (" ..." if len(missing) > 1 else "")
         )
-    opened = features.open_features(folder)
+    opened = features.open_features(folder, progress=console.counted("converting features", "image"))
     features.check_features(opened, found)
     print(f"{opened.path}: {opened.dimension} numbers for each image, no faults")
     return 0

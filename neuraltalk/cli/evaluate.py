@@ -214,7 +214,7 @@ def open_features(dataset, images, checkpoint, ranks=ALONE):
         features = feature_files.open_features(
             dataset.folder, images=len(dataset.images), progress=console.counted("converting features", "image")
         )
-    feature_files.check_features(features, dataset)
+        feature_files.check_features(features, dataset)
     captioning.check_features(checkpoint, features, dataset.folder)
     return features
 

@@ -9,6 +9,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
 
 SAMPLE = 500  # training images by whose regions size and direction of the features are judged
+IMAGES_AT_ONCE = 20  # of them, in double precision: all together, with 20 regions each, they would be 330 MB
 
 
 class CaptionerKind:
@@ -148,11 +149,23 @@ def region_statistics(options, data):
     from neuraltalk.models.aligner import directions
 
     imgids = np.unique(data.train_pairs.imgids)
-    features = data.features.of(imgids[:: max(1, len(imgids) // SAMPLE)]).features.astype(np.float64)
-    mean = directions(features).mean(axis=0)
-    if options.region_scaling == "centred":
-        features = directions(features) - mean
-    scale = float(np.sqrt(np.mean(np.square(features))))
+    sample = imgids[:: max(1, len(imgids) // SAMPLE)]
+
+    def blocks():
+        for first in range(0, len(sample), IMAGES_AT_ONCE):
+            yield data.features.of(sample[first : first + IMAGES_AT_ONCE]).features.astype(np.float64)
+
+    directed, R = 0, 0  # (D,) sum of the directions; regions
+    for features in blocks():
+        directed = directed + directions(features).sum(axis=0)
+        R += len(features)
+    mean = directed / R
+    squares = 0.0
+    for features in blocks():
+        if options.region_scaling == "centred":
+            features = directions(features) - mean
+        squares += np.square(features).sum()
+    scale = float(np.sqrt(squares / (R * len(mean))))
     if not scale > 1e-12:
         raise UserError(f"{data.features.path}: all regions that train have the same features; extract them again")
     return scale, mean

@@ -164,7 +164,7 @@ def gather(root, checkpoint):
 
     tasks, paths = root / "tasks.txt", pictures_of(root)
     if any((root / name).is_file() for name in NAMES):
-        features = open_features(root)
+        features = open_features(root, progress=console.counted("converting features", "image"))
         paths, rows, count = rows_of(features.path, paths)
         features.orient(count)
         captioning.check_features(checkpoint, features, root)

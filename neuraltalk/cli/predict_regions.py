@@ -130,7 +130,8 @@ def of_data_set(dataset, checkpoint):
     images = [image for image in dataset.split("test") or dataset.split("val") if image.box is not None]
     if not images:
         raise UserError(f"{dataset.folder}/dataset.json: no regions in its test and val splits; write the data set again")
-    features = open_features(dataset.folder, images=len(dataset.images))
+    progress = console.counted("converting features", "region")
+    features = open_features(dataset.folder, images=len(dataset.images), progress=progress)
     check_features(features, dataset)
     captioning.check_features(checkpoint, features, dataset.folder)
     own = {}

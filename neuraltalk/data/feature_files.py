@@ -24,6 +24,7 @@ from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.npy import npy_header
 
 BLOCK_BYTES = 1 << 24  # decoded at a time
+HIGHEST_BLOCK = 16  # times that, of an HDF5 file's pieces
 
 
 class Stored(NamedTuple):
@@ -177,8 +178,9 @@ def _open_hdf5(path, variable):
 
     def blocks():
         rows_at_once = max(1, BLOCK_BYTES // (D * 4))
-        if chunks:  # whole chunks, so that none is unpacked twice
-            rows_at_once = max(chunks[0], rows_at_once // chunks[0] * chunks[0])
+        if chunks:  # whole chunks, so that none is unpacked twice, unless they are as high as the matrix
+            whole = max(chunks[0], rows_at_once // chunks[0] * chunks[0])
+            rows_at_once = min(whole, HIGHEST_BLOCK * rows_at_once)
         try:
             with h5py.File(path, "r") as file:
                 floats = file[variable].astype(np.float32)  # HDF5 converts while it reads

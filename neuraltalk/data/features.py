@@ -6,14 +6,18 @@
 Rows are gathered as float32 when a batch asks for them: COCO's 2 GB are never loaded, let alone copied as float64.
 Files whose rows can't be mapped (compressed ones, or those that keep a row's numbers apart) are converted once, block
 by block, to a float32 .npy beside them: FILE.float32.npy, which is used as long as FILE keeps its size and time of
-change. Where that can't be written, the converted features stay in memory.
+change. Where that can't be written, converted features of up to HELD_BYTES stay in memory; larger ones are refused.
 
 Orientation: each format has its own (feature_files.py). If it doesn't fit the number of images and the transposed one
 does, the matrix is turned; if both fit, the format's own holds.
 """
 
+import errno
 import json
+import math
+import os
 import pathlib
+import shutil
 
 import numpy as np
 
@@ -25,6 +29,7 @@ from neuraltalk.wording import plural
 
 NAMES = [f"{stem}{suffix}" for stem in ("vgg_feats", "features") for suffix in (".mat", ".npy", ".npz", ".h5")]
 FULL_CHECK_BYTES = 1 << 30  # larger mapped files are checked as rows are read; looking at a gigabyte takes 0.3 s
+HELD_BYTES = 1 << 30
 _STAMP_BYTES = 256
 
 
@@ -107,9 +112,12 @@ class Features:
         return block
 
     def check(self):
-        """Read all rows once (files of up to FULL_CHECK_BYTES); raises UserError as rows() does."""
+        """Read all rows once (files of up to FULL_CHECK_BYTES); raises UserError as rows() does.
+
+        What rows() has to convert is converted now.
+        """
+        self._make_rows_contiguous()
         if self._array.nbytes <= FULL_CHECK_BYTES:
-            self._make_rows_contiguous()
             for start, block in _blocks_of_rows(self._array):
                 _check_finite(_as_float32(block), range(start, start + len(block)), self.path, self.row_name)
 
@@ -190,17 +198,32 @@ def _converted(path, variable, turned, shape, blocks, progress, row_name):
                 progress(done, shape[0])
             yield block
 
+    size = 4 * math.prod(shape)
     try:
+        _expect_room(cache, size)
         with files.write_atomically(cache) as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
             for block in float_blocks():
                 file.write(block.astype("<f4", copy=False).data)
             file.write(stamp)  # behind the numbers: a .npy reader doesn't look there, and the file stays one
         return feature_files.open_stored(cache).array
-    except OSError:  # a folder or disk that takes no file: then in memory
+    except OSError as fault:  # a folder or disk that takes no file: then in memory
+        if size > HELD_BYTES:
+            raise UserError(
+                f"{path}: has to be converted once, to {size / 1e9:.2f} GB in {cache.name} beside it, which can't be written: "
+                f"{fault.strerror}; make room there, or put the data set where it can be written"
+            ) from None
         array = np.empty(shape, dtype=np.float32)
         done = 0
         for block in float_blocks():
             array[done : done + len(block)] = block
             done += len(block)
         return array
+
+
+def _expect_room(path, size):
+    """Raise OSError if a file of `size` bytes doesn't fit on the disk of `path`: better now than after minutes."""
+    files.remove_leftovers(path.parent)
+    free = shutil.disk_usage(path.parent).free
+    if free < size + _STAMP_BYTES:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 1e9:.2f} GB are free", str(path))
