@@ -9,7 +9,8 @@ Parts (default: all that FOLDER has the files for):
     packed      the same on FOLDER/packed, whose features are compressed: with their conversion, and with that done before
     steps       a training step of batch 100 with sentences of 1000, 10,000 and 100,000 images, which take turns in one process.
                 Vocabulary and model are the same for all three
-    eval        `python eval_sentence_predictions.py`: the test split's 5000 images, beam 7, by the model that `start` left
+    eval        `python eval_sentence_predictions.py`: the test split's 5000 images, beam 7, by the model that `start` left. What it
+                learned is to say nothing, so it is kept from ending: all captions have the most words there may be, 20
     regions     `python driver.py --model alignment` on region features of 40 GB: until the first step, and some more
     retrieval   5000 images of 20 regions against their 25,000 sentences, every score (an hour at the usual embedding size; --h)
 
@@ -104,7 +105,14 @@ def regions(folder):
 
 
 def evaluate(folder):
-    [checkpoint] = (folder / "runs" / "start").glob("*_baseline.p")
+    from neuraltalk.data.vocabulary import END
+    from neuraltalk.pickles.unpickler import load_pickle
+    from neuraltalk.train.checkpoint import save_checkpoint
+
+    [trained] = (folder / "runs" / "start").glob("*_baseline.p")
+    checkpoint, content = folder / "runs" / "endless.p", load_pickle(trained)
+    content["model"]["bd"][0, END] = -100
+    save_checkpoint(checkpoint, content)
     output = folder / "runs" / "eval"
     child = Child([ROOT / "eval_sentence_predictions.py", checkpoint, "-d", folder, "-o", output, "--page_pictures", "none"])
     took = child.wait()

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import threading
 import tracemalloc
 import types
 import warnings
@@ -169,6 +170,29 @@ def test_a_conversion_that_the_disk_has_no_room_for_does_not_begin(tmp_path, mat
     assert not calls and os.listdir(tmp_path) == ["features.npz"]
     room = 10_000
     np.testing.assert_array_equal(open_features(tmp_path).rows(range(N)), matrix)
+
+
+def test_two_processes_convert_once(tmp_path, matrix):
+    """The second waits for the first, and takes what that made."""
+    np.savez(tmp_path / "features.npz", feats=matrix)
+    begun, ended, lines, converted = threading.Event(), threading.Event(), [], []
+
+    def first(done, rows):
+        begun.set()
+        assert ended.wait(20)
+
+    def told(line):
+        lines.append(line)
+        ended.set()
+
+    other = threading.Thread(target=open_features, args=[tmp_path], kwargs={"progress": first})
+    other.start()
+    assert begun.wait(20)
+    features = open_features(tmp_path, progress=lambda *done: converted.append(done), waiting=told)
+    other.join()
+    np.testing.assert_array_equal(features.rows(range(N)), matrix)
+    assert len(lines) == 1 and "features.npz.float32.npy" in lines[0] and not converted
+    assert sorted(os.listdir(tmp_path)) == ["features.npz", "features.npz.float32.npy"]
 
 
 @pytest.mark.parametrize("kind", ["mat5 compressed", "mat7.3"])

@@ -212,7 +212,10 @@ def open_features(dataset, images, checkpoint, ranks=ALONE):
         return Extracted(dataset, images, captioning.own_extractor(checkpoint), ranks)
     with ranks.rank_0_first():
         features = feature_files.open_features(
-            dataset.folder, images=len(dataset.images), progress=console.counted("converting features", "image")
+            dataset.folder,
+            images=len(dataset.images),
+            progress=console.counted("converting features", "image"),
+            waiting=console.say,
         )
         feature_files.check_features(features, dataset)
     captioning.check_features(checkpoint, features, dataset.folder)

@@ -36,7 +36,7 @@ class CaptionerKind:
         from neuraltalk.data.features import check_features, open_features
 
         progress = console.counted("converting features", "image")
-        features = open_features(folder, images=len(dataset.images), progress=progress)
+        features = open_features(folder, images=len(dataset.images), progress=progress, waiting=console.say)
         check_features(features, dataset)
         return features
 
@@ -82,7 +82,7 @@ class AlignerKind:
         from neuraltalk.data.regions import check_regions, open_regions
 
         draw_absent_regions(folder)
-        regions = open_regions(folder, len(dataset.images), console.counted("converting features", "region"))
+        regions = open_regions(folder, len(dataset.images), console.counted("converting features", "region"), console.say)
         check_regions(regions, dataset)
         return regions
 

@@ -33,7 +33,7 @@ HELD_BYTES = 1 << 30
 _STAMP_BYTES = 256
 
 
-def open_features(folder_or_file, images=None, variable="feats", progress=None, row_name="image {}".format):
+def open_features(folder_or_file, images=None, variable="feats", progress=None, row_name="image {}".format, waiting=None):
     """Open a feature file -> Features.
 
     folder_or_file  a file (.mat, .npy, .npz, .h5), or a folder: the first of NAMES in it
@@ -41,6 +41,7 @@ def open_features(folder_or_file, images=None, variable="feats", progress=None, 
     variable        its name in files that have names
     progress        called with (rows done, rows) while a file is converted
     row_name        function that names a row in messages: of region features (regions.py) a row isn't an image
+    waiting         called with a line, once, if another process is converting the file, before it is waited for
 
     Raises UserError if there is none, it can't be read, lacks the variable or doesn't fit the number of images.
     """
@@ -53,8 +54,8 @@ def open_features(folder_or_file, images=None, variable="feats", progress=None, 
     stored = feature_files.open_stored(path, variable)
     array = stored.array
     if array is None:
-        array = _converted(path, variable, "", stored.shape, stored.blocks, progress, row_name)
-    features = Features(path, variable, array.T if stored.turned else array, progress, row_name)
+        array = _converted(path, variable, "", stored.shape, stored.blocks, progress, row_name, waiting)
+    features = Features(path, variable, array.T if stored.turned else array, progress, row_name, waiting)
     if images is not None:
         features.orient(images)
     return features
@@ -67,13 +68,14 @@ class Features:
     path                the file
     """
 
-    def __init__(self, path, variable, array, progress=None, row_name="image {}".format):
+    def __init__(self, path, variable, array, progress=None, row_name="image {}".format, waiting=None):
         self.path = pathlib.Path(path)
         self.row_name = row_name
         self._variable = variable
         self._array = array  # (N, D), perhaps mapped, of any numeric type
         self._mapped = None  # MappedRows of it, from the first rows() on
         self._progress = progress
+        self._waiting = waiting
 
     @property
     def count(self):
@@ -133,6 +135,7 @@ class Features:
                 lambda: (block for _, block in _blocks_of_rows(array)),
                 self._progress,
                 self.row_name,
+                self._waiting,
             )
 
 
@@ -171,7 +174,7 @@ def _check_finite(block, rows, path, row_name):
         )
 
 
-def _converted(path, variable, turned, shape, blocks, progress, row_name):
+def _converted(path, variable, turned, shape, blocks, progress, row_name, waiting):
     """A matrix as float32 in rows: from the cache beside `path`, made if need be.
 
     turned    "turned." if the variable was transposed, else ""
@@ -180,13 +183,9 @@ def _converted(path, variable, turned, shape, blocks, progress, row_name):
     status = path.stat()
     stamp = json.dumps([variable, turned, status.st_size, status.st_mtime_ns, shape]).encode().ljust(_STAMP_BYTES)
     cache = path.with_name(f"{path.name}.{'' if variable == 'feats' else variable + '.'}{turned}float32.npy")
-    try:
-        with open(cache, "rb") as file:
-            file.seek(-_STAMP_BYTES, 2)
-            if file.read() == stamp:
-                return feature_files.open_stored(cache).array
-    except (OSError, UserError):
-        pass
+    cached = _cached(cache, stamp, shape)
+    if cached is not None:
+        return cached
 
     def float_blocks():
         done = 0
@@ -200,12 +199,16 @@ def _converted(path, variable, turned, shape, blocks, progress, row_name):
 
     size = 4 * math.prod(shape)
     try:
-        _expect_room(cache, size)
-        with files.write_atomically(cache) as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
-            for block in float_blocks():
-                file.write(block.astype("<f4", copy=False).data)
-            file.write(stamp)  # behind the numbers: a .npy reader doesn't look there, and the file stays one
+        with files.locked(files.lock_beside(cache), cache, waiting=waiting or (lambda line: None)):
+            cached = _cached(cache, stamp, shape)  # another process may have made it meanwhile
+            if cached is not None:
+                return cached
+            _expect_room(cache, size)
+            with files.write_atomically(cache) as file:
+                np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)})
+                for block in float_blocks():
+                    file.write(block.astype("<f4", copy=False).data)
+                file.write(stamp)  # behind the numbers: a .npy reader doesn't look there, and the file stays one
         return feature_files.open_stored(cache).array
     except OSError as fault:  # a folder or disk that takes no file: then in memory
         if size > HELD_BYTES:
@@ -219,6 +222,19 @@ def _converted(path, variable, turned, shape, blocks, progress, row_name):
             array[done : done + len(block)] = block
             done += len(block)
         return array
+
+
+def _cached(cache, stamp, shape):
+    """The mapped numbers of a cache with this stamp; None if there is none."""
+    try:
+        with open(cache, "rb") as file:
+            file.seek(-_STAMP_BYTES, 2)
+            if file.read() != stamp:
+                return None
+        array = feature_files.open_stored(cache).array
+    except (OSError, UserError):
+        return None
+    return array if array.shape == tuple(shape) else None
 
 
 def _expect_room(path, size):

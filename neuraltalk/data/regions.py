@@ -39,12 +39,13 @@ class RegionBlock(NamedTuple):
     boxes: np.ndarray  # (sum of R, 4) float32: xmin, ymin, xmax, ymax in pixels
 
 
-def open_regions(folder_or_file, images=None, progress=None):
+def open_regions(folder_or_file, images=None, progress=None, waiting=None):
     """Open a region file -> Regions.
 
     folder_or_file  a file, or a folder: the first of NAMES in it
     images          the number of images, if known: each must have a region
     progress        called with (rows done, rows) while a file is converted
+    waiting         called with a line, once, if another process is converting it, before it is waited for
 
     Raises UserError naming the file, the array and the image if there is none, it can't be read, an array is missing
     or doesn't fit the others, an image has no region, a box isn't one, or an image's first box isn't all of it.
@@ -77,7 +78,8 @@ def open_regions(folder_or_file, images=None, progress=None):
         return f"region {row} (of image {image[row]})"
 
     in_columns = _is_in_columns(path, stored, M)
-    features = open_features(path, progress=progress, row_name="number {}".format if in_columns else row_name)
+    first_name = "number {}".format if in_columns else row_name
+    features = open_features(path, progress=progress, row_name=first_name, waiting=waiting)
     if in_columns != stored.turned:
         features.turn()
     features.row_name = row_name
