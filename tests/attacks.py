@@ -607,6 +607,11 @@ def bombs(folder):
         b"}(" + b"".join(b"\x8a\x12" + (k * (2**61 - 1) << 64).to_bytes(18, "little", signed=True) + b"N" for k in range(50_000)) + b"u"
     )
     pair = b")" + b"".join(b"q\x000h\x00h\x00\x86" for _ in range(60))
+    pairs, lists, dicts = (
+        begin + b"".join(b"q\x000" + more for _ in range(45))
+        for begin, more in ((b")", b"h\x00h\x00\x86"), (b"]", b"](h\x00h\x00e"), (b"}", b"}(K\x00h\x00K\x01h\x00u"))
+    )
+    crowded = b"".join(b"p%d\n" % (k * (2**61 - 1)) for k in range(50_000))  # numbers of one hash
     made = [
         ("BINBYTES longer than the file", b"B" + struct.pack("<I", 2**32 - 1) + b"x", None, "announces"),
         ("BINBYTES8 longer than memory", b"\x8e" + struct.pack("<Q", 2**62) + b"x", None, "announces"),
@@ -673,6 +678,14 @@ def bombs(folder):
         ("keys that collide", collisions, "time", "small integer"),
         ("a key of pairs of pairs", b"}" + pair + b"Ns", "time", "neither a string"),
         ("an item of pairs of pairs", b"\x8f(" + pair + b"\x90", "time", "neither a string"),
+        ("a value of pairs of pairs", b"}" + put("params") + pairs + b"s", "time", "repeats"),
+        ("a value of lists of lists", b"}" + put("model") + lists + b"s", "time", "repeats"),
+        ("a value of dicts of dicts", b"}" + put("history") + dicts + b"s", "time", "repeats"),
+        ("a text, again and again", b"](" + put(big.decode()) + b"q\x00" + b"h\x00" * 200 + b"e", None, "repeats"),
+        ("a set, again and again", b"](\x8f(" + b"".join(map(put, range(9000))) + b"\x90q\x00" + b"h\x00" * 500 + b"e", None, "repeats"),
+        ("a reference to pairs of pairs", b"(" + put("storage") + pairs + put("0") + put("cpu") + put(1) + b"tQ", None, "BINPERSID"),
+        ("memo numbers that collide", b"N" + crowded, "memory", "memo"),
+        ("a memo number below none", b"Np-1\n", None, "memo"),
         ("lists in lists", b"]" * 100_000 + b"a" * 99_999, None, "deep"),
         ("tuples in tuples", b")" + b"\x85" * 100_000, None, "deep"),
         ("dicts in dicts", b"}" + b"N}" * 20_000 + b"s" * 20_000, None, "deep"),

@@ -10,6 +10,7 @@ from neuraltalk import parallel
 from neuraltalk.decode import beam_search as module
 from neuraltalk.decode import kernels
 from neuraltalk.decode.beam_search import END, beam_search, beam_search_loop
+from neuraltalk.errors import UserError
 from neuraltalk.layers.twins import DEFINITIONS
 
 
@@ -164,7 +165,7 @@ def test_a_fault_in_a_thread_is_told(monkeypatch):
     monkeypatch.setattr(module, "SCORES_AT_ONCE", 9 * 3 * 7)
     for part_of in (module, parallel):
         monkeypatch.setattr(part_of, "blas_threads", lambda: 2)
-    with pytest.raises(ValueError, match="not numbers"):
+    with pytest.raises(UserError, match="no numbers"):
         beam_search(Markov(tables), images(30), beam_size=3)
 
 
@@ -189,7 +190,7 @@ def test_sizes_and_scores_that_make_no_sense_are_refused():
         for search in (beam_search, beam_search_loop):
             with pytest.raises(ValueError, match=message):
                 search(captioner, images(1), **options)
-    with pytest.raises(ValueError, match="not numbers"):
+    with pytest.raises(UserError, match="no numbers"):
         beam_search(Markov(np.full((1, 3, 3), np.nan)), images(1), beam_size=2)
 
 

@@ -1,5 +1,6 @@
 """A short run of fuzzing.py, and what its long runs found."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -11,11 +12,13 @@ import zipfile
 import zlib
 
 import fuzzing
+import fuzzing_place
 import numpy as np
 import pytest
 import tiny_models
 import weight_files
 
+from neuraltalk.cli import extraction
 from neuraltalk.cli.score_files import read_references, read_system
 from neuraltalk.data.boxes import read_boxes
 from neuraltalk.data.feature_files import open_stored
@@ -239,6 +242,116 @@ def test_models_that_are_arrays(tmp_path):
     content = pickle.loads(path.read_bytes())
     path.write_bytes(pickle.dumps({**content, "params": {**content["params"], "model": np.full((9, 9), np.inf)}}))
     refused(load_checkpoint, path, "holds a model of the kind array(")
+
+
+def test_zeros_at_the_end_are_no_records(tmp_path):
+    """Some file systems leave them after a power cut."""
+    with Journal(tmp_path / "records") as journal:
+        journal.add("one", b"1")
+    size = (tmp_path / "records").stat().st_size
+    with open(tmp_path / "records", "ab") as file:
+        file.write(bytes(4096))
+    with Journal(tmp_path / "records") as journal:
+        assert len(journal) == 1
+    assert (tmp_path / "records").stat().st_size == size
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        b"{}\n",
+        b"[]\n",
+        b'{"fault": null}\n',
+        b'{"fault": null, "shapes": []}\n',
+        b'{"fault": null, "shapes": [[9], null, null]}\n1234',
+        b'{"fault": null, "shapes": [[-1], null, null]}\n1234',
+        b'{"fault": null, "shapes": [[1, 1], null, null]}\n1234',
+        b'{"fault": null, "shapes": [[1e400], null, null]}\n1234',
+        b'{"fault": null, "shapes": ["a", null, null]}\n1234',
+        b"[" * 100_000,
+        b"\xff\n",
+    ],
+)
+def test_records_that_are_no_features(record):
+    for read in (extraction.unpack, extraction.unpack_fault):
+        with pytest.raises(UserError, match="--restart"):
+            read(record)
+    found = extraction.unpack(b'{"fault": null, "shapes": [[1], null, null]}\n\0\0\x80?')
+    assert (found.features.tolist(), found.boxes, found.fault) == ([1.0], None, None)
+
+
+@pytest.mark.parametrize("name", ["W", "b"])
+def test_classifiers_beyond_32_bits(tmp_path, name):
+    arrays = {"W": np.ones((3, 2)), "b": np.ones(2)}
+    arrays[name].flat[0] = 1e300
+    np.savez(tmp_path / "a.npz", **arrays)
+    refused(lambda path: read_classifier(path, 3), tmp_path / "a.npz", "finite")
+
+
+HUGE = [("f4", 1e30), ("f4", -1e37), ("f8", 1e300), ("f8", -1e300)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """What the commands of fuzzing_place.py work on."""
+    folder = tmp_path_factory.mktemp("huge") / "place"
+    fuzzing_place.make(folder)
+    return folder
+
+
+@pytest.mark.parametrize("dtype, factor", HUGE)
+@pytest.mark.parametrize(
+    "file, argv",
+    [
+        ("cv/tiny.p", ["predict", "cv/tiny.p", "-r", "pictures", "-b", "2"]),
+        ("cv/tiny.p", ["eval", "cv/tiny.p", "-s", "val", "-b", "2"]),
+        ("cv/toy_alignment_baseline.p", ["eval", "cv/toy_alignment_baseline.p", "-s", "val"]),
+        ("cv/toy_alignment_baseline.p", ["search", "cv/toy_alignment_baseline.p", "a dog"]),
+        ("cv/toy_alignment_baseline.p", ["align", "cv/toy_alignment_baseline.p", "1"]),
+        ("cv/toy_alignment_baseline.p", ["phrases", "cv/toy_alignment_baseline.p"]),
+        ("cv/tiny_lstm_baseline.last.p", ["train", "--resume", "cv/tiny_lstm_baseline.last.p", "-m", "2"]),
+    ],
+)
+def test_weights_that_are_finite_but_whose_products_are_not(place, monkeypatch, file, argv, dtype, factor):
+    """A command may find captions all the same, or it says in one line that it can't; numpy's warnings would be errors here."""
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "argv", ["neuraltalk"])
+    whole = (place / file).read_bytes()
+    content = pickle.loads(whole)
+    limit = np.finfo(dtype).max
+    content["model"] = {name: np.clip(array.astype("f8") * factor, -limit, limit).astype(dtype) for name, array in content["model"].items()}
+    (place / file).write_bytes(pickle.dumps(content, 2))
+    try:
+        with contextlib.suppress(UserError):
+            fuzzing.command_of(argv)(None)
+    finally:
+        (place / file).write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "argv, key, value",
+    [
+        (["eval", "cv/toy_alignment_baseline.p"], "dataset", 3),
+        (["eval", "cv/tiny.p"], "dataset", ["tiny"]),
+        (["eval", "cv/tiny.p"], "dataset", "x" * 100_000),
+        (["eval", "cv/tiny.p"], "dataset", "a\0b"),
+        (["train", "--resume", "cv/tiny_lstm_baseline.last.p"], "worker_status_output_directory", "a\0b"),
+        (["train", "--resume", "cv/tiny_lstm_baseline.last.p"], "preset", b"x"),
+    ],
+)
+def test_options_in_checkpoints_that_nobody_gave(place, monkeypatch, argv, key, value):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "argv", ["neuraltalk"])
+    path = place / argv[-1]
+    whole = path.read_bytes()
+    content = pickle.loads(whole)
+    path.write_bytes(pickle.dumps({**content, "params": {**content["params"], key: value}}))
+    try:
+        with pytest.raises(UserError):
+            fuzzing.command_of(argv)(None)
+    finally:
+        path.write_bytes(whole)
 
 
 def test_records_that_nobody_wrote(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from neuraltalk.data.batches import pack_words, rows_of_sentences
 from neuraltalk.decode.phrase_mrf import Segment, best_labels, energy, segments, unary_potentials
+from neuraltalk.errors import UserError
 from neuraltalk.layers import twins
 
 BETAS = [-1000.0, -2.0, -0.5, 0.0, 0.5, 1.0, 3.0, 1000.0]
@@ -106,7 +107,7 @@ def test_what_makes_no_sense_is_refused():
             best_labels(unary, [3], rows, beta)
     with pytest.raises(ValueError, match="at least one"):
         best_labels(unary, [0], rows, 1.0)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(UserError, match="no numbers"):
         best_labels(unary * np.nan, [3], rows, 1.0)
 
 

@@ -97,6 +97,11 @@ def test_server_knows_its_own_names(server, host):
         "2130706433",
         "[::1",
         "lo\xa0calhost",
+        "localhost\0",
+        "localhost.",
+        "127.1",
+        "0",
+        "x\r\n localhost",  # a line that goes on in the next
     ],
 )
 def test_server_refuses_other_names(server, host):
@@ -168,6 +173,41 @@ def test_server_survives_what_isnt_http(server):
             connection.shutdown(socket.SHUT_WR)
             connection.recv(65536)
     assert ask(server, "GET / HTTP/1.1")[0] == 200
+
+
+def conversation(server, data):
+    """All that the server says to these bytes."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(data)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return answer
+
+
+def test_one_request_is_answered_on_a_connection(server):
+    """So there is no second one for a go-between to take for the first's."""
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+    assert conversation(server, request * 3).count(b"HTTP/1.") == 1
+    smuggled = b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /runs.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert conversation(server, smuggled).endswith(b"<p>page")
+
+
+def test_the_first_http_has_no_host_and_gets_nothing(server):
+    answer = conversation(server, b"GET /\r\n\r\n")
+    assert b"<p>page" not in answer and b"403" in answer
+    assert conversation(server, b"POST /\r\n\r\n").count(b"<p>page") == 0
+
+
+def test_hosts_that_are_spelled_oddly_name_nobody(server):
+    for line in (b"Host : localhost", b"X: y\r\n Host: localhost", b"X-Forwarded-Host: localhost", b"Host"):
+        assert b"403" in conversation(server, b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n"), line
+    assert b"404" in conversation(server, b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_nothing_of_a_request_comes_back_in_headers(server):
+    answer = conversation(server, b"GET /%0d%0aSet-Cookie:x=1 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n")
+    assert b"404" in answer and b"Set-Cookie" not in answer and b"evil" not in answer
 
 
 @pytest.fixture

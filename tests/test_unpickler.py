@@ -200,11 +200,22 @@ def test_impossible_arrays():
 
 
 def test_what_the_same_bytes_are_used_for_again_is_read():
-    """Honest repetition: sharing costs nothing, and 2^40 ways through the same 41 lists are walked once."""
-    texts = loads(b"T" + (100_000).to_bytes(4, "little") + b"x" * 100_000 + b"\x940](" + b"h\x00" * 100_000 + b"e.")
-    assert len({id(text) for text in texts}) == 1
+    """Honest repetition: sharing costs nothing."""
+    texts = loads(b"T" + (1000).to_bytes(4, "little") + b"x" * 1000 + b"\x940](" + b"h\x00" * 100 + b"e.")
+    assert len({id(text) for text in texts}) == 1 and len(texts) == 100
+    entries = [{"epoch": k, "perplexity": 1.5, "a name of some length": None, "another name of some length": True} for k in range(20_000)]
+    assert loads(pickle.dumps(entries)) == entries
+
+
+def test_what_is_endless_to_print_is_refused():
+    """2^40 ways through the same 41 lists are walked once here; whoever compares, prints or converts them would walk them all."""
     doubling = b"]" + b"\x94" + b"".join(b"](h" + bytes([k]) + b"h" + bytes([k]) + b"e\x94" for k in range(40)) + b"."
-    assert len(loads(doubling)) == 2
+    with pytest.raises(UserError, match="repeats its parts"):
+        loads(doubling)
+    few = b"]" + b"\x94" + b"".join(b"](h" + bytes([k]) + b"h" + bytes([k]) + b"e\x94" for k in range(10)) + b"."
+    assert len(repr(loads(few))) > 2**11
+    with pytest.raises(UserError, match="repeats its parts"):
+        loads(b"T" + (100_000).to_bytes(4, "little") + b"x" * 100_000 + b"\x940](" + b"h\x00" * 100_000 + b"e.")
 
 
 def test_mutated_checkpoints_are_loaded_or_refused_in_one_line():

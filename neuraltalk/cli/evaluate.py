@@ -173,7 +173,7 @@ def open_dataset(name, checkpoint):
     from neuraltalk.data.dataset import find_dataset, load_dataset
 
     name = name or checkpoint.params.get("dataset")
-    if not name:
+    if not name or not isinstance(name, str):
         raise UserError(f"{checkpoint.path} doesn't tell what it was trained on; name a data set with -d")
     if name == "scenes":
         from neuraltalk.cli.train import draw_absent_scenes

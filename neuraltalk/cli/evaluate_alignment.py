@@ -101,6 +101,7 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
     Empty if no phrase of these images can be scored.
     """
     from neuraltalk.data.batches import pack_words, rows_of_sentences
+    from neuraltalk.layers.overflow import quiet
     from neuraltalk.metrics.grounding import chosen_region, find_phrases, grounding, narrow
 
     nouns = scene_nouns(vocabulary, phrases)
@@ -110,7 +111,8 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
             found = find_phrases(phrases[imgid], own, vocabulary.encode)
             if found:
                 block, packed = regions.of([imgid]), pack_words(own)
-                scores = aligner.embed_words(packed) @ aligner.embed_regions(block.features).T  # (M, R)
+                with quiet():
+                    scores = aligner.embed_words(packed) @ aligner.embed_regions(block.features).T  # (M, R)
                 rows = rows_of_sentences(packed)
                 for what, some in (("phrases", found), ("nouns", narrow(found, nouns.__contains__, own))):
                     choices[what] += [

@@ -10,6 +10,7 @@ A record is found again by the picture's name, size and time of change, so pictu
 import functools
 import hashlib
 import json
+import math
 import pathlib
 from typing import NamedTuple
 
@@ -156,14 +157,19 @@ def pack(record):
 
 
 def unpack(data):
-    """bytes -> Record"""
-    line, _, numbers = data.partition(b"\n")
-    head, arrays, done = json.loads(line), [], 0
-    for shape in head["shapes"]:
-        count = 0 if shape is None else int(np.prod(shape))
-        arrays.append(None if shape is None else np.frombuffer(numbers, "<f4", count, done).reshape(shape))
-        done += 4 * count
-    return Record(*arrays, head["fault"])
+    """bytes -> Record. Raises UserError for what `pack` doesn't give."""
+    try:
+        line, _, numbers = data.partition(b"\n")
+        head, arrays, done = json.loads(line), [], 0
+        for shape, sides in zip(head["shapes"], (1, 2, 2), strict=True):
+            count = 0 if shape is None else math.prod(shape)
+            arrays.append(None if shape is None else np.frombuffer(numbers, "<f4", count, done).reshape(shape))
+            if shape is not None and (len(shape) != sides or min(shape) < 0):
+                raise ValueError("an array of another kind")
+            done += 4 * count
+        return Record(*arrays, head["fault"])
+    except (ValueError, LookupError, TypeError, RecursionError, OverflowError):
+        raise UserError(f"{PARTIAL}: holds a record that isn't one of features; --restart begins anew") from None
 
 
 # What the command does
@@ -295,8 +301,8 @@ def key_of(picture):
 
 
 def unpack_fault(data):
-    """Why a record's picture couldn't be read, or None."""
-    return json.loads(data[: data.index(b"\n")])["fault"]
+    """Why a record's picture couldn't be read, or None. Raises UserError as `unpack` does."""
+    return unpack(data).fault
 
 
 def file_names(extractor, whole, regions):

@@ -285,7 +285,7 @@ def checked(options):
     """The same options, each with its type and within its bounds; UserError names the first that isn't."""
     converted = {
         name: checked_value(name, getattr(options, name), type(getattr(type(options), name)), allowed)
-        for name, allowed in allowed_values().items()
+        for name, allowed in {**allowed_values(), "preset": None}.items()
         if name in field_names(options)
     }
     if not FILE_PART.fullmatch(options.fappend):
@@ -308,6 +308,8 @@ def checked_value(name, value, kind, allowed):
         value = float(value)
     if type(value) is not kind:
         raise UserError(f"--{name} should be a {'text' if kind is str else 'number'}, not {value!r:.50}")
+    if kind is str and "\0" in value:
+        raise UserError(f"--{name} {value!r:.50} holds a zero byte, as no file's name does")
     if isinstance(allowed, tuple) and value not in allowed:
         raise UserError(f"--{name} {value!r:.50} is unknown; there are {', '.join(map(str, allowed))}")
     if isinstance(allowed, Bound) and not allowed.allows(value):

@@ -43,6 +43,8 @@ class Journal:
         if len(head) < _HEAD.size:
             return None
         key_length, value_length, checksum = _HEAD.unpack(head)
+        if key_length == 0:  # the zeros that some file systems leave after a power cut would be records otherwise
+            return None
         if self._file.tell() + key_length + value_length > size:
             return None
         data = self._file.read(key_length + value_length)

@@ -32,6 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.errors import UserError
 from neuraltalk.layers.softmax import log_softmax
 from neuraltalk.layers.twins import twin
 from neuraltalk.parallel import blas_threads, in_threads
@@ -65,7 +66,8 @@ def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length
     progress              called with the number of images done, now and then
     ranks                 each of them (neuraltalk/ranks.py) searches some of the blocks
 
-    Returns a list (images) of lists of `Caption`. Raises ValueError for sizes that make no sense and for scores that are nan.
+    Returns a list (images) of lists of `Caption`. Raises ValueError for sizes that make no sense, UserError for scores that are
+    nan.
     """
     _check(beam_size, max_length, nbest, length_normalization)
     if not len(features):
@@ -122,7 +124,10 @@ def _search_block(captioner, features, B, max_length, nbest, alpha):
         log_probability, word = np.empty((len(words), W), dtype=scores.dtype), np.empty((len(words), W), dtype=np.int64)
         top_words(scores, log_probability, word)
         if np.isnan(log_probability).any():
-            raise ValueError("the captioner's scores are not numbers (nan): its weights or the features are not finite")
+            raise UserError(
+                "the captioner's scores are no numbers: its weights or the features are far too large; take an earlier checkpoint, or "
+                "other features"
+            )
 
         # Candidates, beam by beam: a live beam's W extensions, an ended one as it is in the first place, -inf elsewhere.
         searched, place = np.unique(image, return_inverse=True)  # (k,) images; (R,) the live beam's image among them

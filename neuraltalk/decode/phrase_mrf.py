@@ -28,6 +28,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neuraltalk.errors import UserError
+from neuraltalk.layers.overflow import quiet
 from neuraltalk.layers.twins import twin
 
 
@@ -39,6 +41,7 @@ class Segment(NamedTuple):
     stop: int
 
 
+@quiet()
 def unary_potentials(v, offsets, s, rows, images):
     """psiU of N sentences, each with an image of its own (eq 11): unary (M, R) and regions (N,).
 
@@ -57,12 +60,15 @@ def best_labels(unary, regions, rows, beta):
     """The labelling of each sentence that maximises E: a list of N arrays (n,), regions counted within the image.
 
     Arguments: unary (M, R), regions (N,) at least 1 each, rows, beta in the unit of the scores. A sentence without words has
-    no labels. Raises ValueError if beta or a score is not finite.
+    no labels. Raises ValueError if beta is not finite, UserError if a score isn't.
     """
     if not np.isfinite(beta):
         raise ValueError(f"beta is {beta}; it must be finite (1e9 puts every sentence on one region)")
     if not np.isfinite(unary).all():
-        raise ValueError("scores of words with regions are not finite")
+        raise UserError(
+            "the scores of words with regions are no numbers: the model's weights or the features are far too large; take an earlier "
+            "checkpoint, or other features"
+        )
     if len(regions) != len(rows) or (len(regions) and min(regions) < 1):
         raise ValueError(f"each of the {len(rows)} sentences needs the number of its image's regions, at least one")
     starts = np.cumsum([0, *map(len, rows)])  # (N + 1,)

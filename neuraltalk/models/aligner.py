@@ -32,6 +32,7 @@ from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward
 from neuraltalk.layers.brnn import brnn_backward, brnn_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
+from neuraltalk.layers.overflow import quiet
 from neuraltalk.layers.ranking_loss import ranking_loss
 from neuraltalk.layers.rectified_affine import rectified_affine_backward, rectified_affine_forward
 from neuraltalk.layers.weight_decay import weight_decay
@@ -175,11 +176,13 @@ class Aligner:
         features = features.astype(self.params["Wm"].dtype, copy=False)
         return directions(features) - self.params["m"] if self.options.region_scaling == "centred" else features
 
+    @quiet()
     def embed_regions(self, features):
         """v (R, h) of region features (R, D), any number of regions of any images."""
         v, _ = affine_forward(self.scaled(features), self.params["Wm"], self.params["bm"])
         return v
 
+    @quiet()
     def embed_words(self, sentences):
         """s (M, h) of PackedWords, in their packed rows."""
         params = self.params
@@ -189,6 +192,7 @@ class Aligner:
         s, _ = rectified_affine_forward(h, params["Wd"], params["bd"])
         return s
 
+    @quiet()
     def scores(self, v, offsets, s, sentences):
         """S (K, N) of every image with every sentence, the columns in the order in which the sentences came.
 

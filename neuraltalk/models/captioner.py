@@ -25,6 +25,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
+from neuraltalk.layers.overflow import quiet
 from neuraltalk.layers.softmax import softmax_cross_entropy
 from neuraltalk.layers.weight_decay import weight_decay
 from neuraltalk.models import lstm_generator, rnn_generator
@@ -133,12 +134,14 @@ class Captioner:
             features = features * features.dtype.type(self.options.image_scale)
         return affine_forward(features, self.params["We"], self.params["be"])
 
+    @quiet()
     def log_likelihood(self, batch):
         """(sum of log y_t[target_t] with the natural logarithm, number of words END included), dropout off."""
         scores = self.scores(batch)
         log_likelihood, _, _ = softmax_cross_entropy(scores, np.zeros_like(self.params["bd"]), batch.sentences.targets)
         return float(log_likelihood.sum()), len(log_likelihood)
 
+    @quiet()
     def scores(self, batch):
         """Unnormalised scores (M, V) of every packed row, dropout off."""
         params = self.params
@@ -148,11 +151,13 @@ class Captioner:
         scores, _ = affine_forward(h, params["Wd"], params["bd"])
         return scores
 
+    @quiet()
     def begin(self, features):
         """The decoder's state after the image, before START: features (K, D) to a tuple of arrays with K rows."""
         v, _ = self._encode_images(features.astype(self.params["We"].dtype, copy=False))
         return self.generator.begin(v, self.params, self.options)
 
+    @quiet()
     def advance(self, state, parent, words):
         """Row r reads words[r] after the state of row parent[r]: the scores (R, V) of the word after it, and the new state."""
         # Beams share words and beginnings. Each distinct word goes through the encoder once, each distinct state through the recurrence.

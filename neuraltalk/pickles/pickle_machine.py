@@ -9,7 +9,8 @@ unpickler.py.
 
 Time and memory stay in proportion to the file: a length that reaches beyond the end of the file is an error before
 anything is allocated; instructions and the bytes made from other bytes are limited; only keys that can't be made to
-collide go into a dict.
+collide go into a dict, the memo included. Nothing here looks into a value that was referred to more than once: pairs of
+pairs of pairs are few bytes, but endless to compare, to hash or to print.
 """
 
 import codecs
@@ -270,13 +271,19 @@ class Machine:
         self.stack.append(self.stack[-1])
 
     def put(self, layout):
-        self.memo[int(self.digits()) if layout == "line" else self.number(layout)] = self.stack[-1]
+        self.memo[self.memo_number(layout)] = self.stack[-1]
 
     def memoize(self):
         self.memo[len(self.memo)] = self.stack[-1]
 
     def get(self, layout):
-        self.stack.append(self.memo[int(self.digits()) if layout == "line" else self.number(layout)])
+        self.stack.append(self.memo[self.memo_number(layout)])
+
+    def memo_number(self, layout):
+        number = int(self.digits()) if layout == "line" else self.number(layout)
+        if not 0 <= number < 2**32:
+            raise ValueError("an impossible place in the memo")
+        return number
 
     def nothing(self, size):
         """PROTO and FRAME: what they announce follows by itself."""

@@ -29,6 +29,8 @@ from neuraltalk.pickles.pickle_machine import (
 
 MAX_DEPTH = 50
 MAX_SIDES = 8  # dimensions of an array
+MOST_REPEATED = 1 << 26  # letters of a value that are there more than once
+ARRAY_SHOWN = 1000  # letters; NumPy shortens what is longer
 
 # Element types that an array may have: booleans, integers, floats. Never "O", whose elements are Python objects.
 _ELEMENTS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
@@ -55,7 +57,7 @@ def load_next(data, position, path, dialect=None):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes and digits in a damaged file: they are refused or harmless
-            return _Finisher().finish(machine.run()), machine.position
+            return _Finisher(len(data)).finish(machine.run())[0], machine.position
     except Refused as fault:
         raise UserError(f"{path}: {fault}") from None
     except MemoryError:
@@ -91,42 +93,63 @@ class _Dtype(StandIn):
 
 
 class _Finisher:
-    """Walks over the finished value: arrays for their stand-ins, `str` for the strings of Python 2."""
+    """Walks over the finished value: arrays for their stand-ins, `str` for the strings of Python 2.
 
-    def __init__(self):
-        self.done = {}  # id -> (before, after): shared values stay shared, and are walked once
+    A value that is used in many places stays one, and is walked once. Whoever prints or compares the whole meets it in each of
+    them, so its size counts there, too: by and large the letters that it takes to write all of it down.
+    """
+
+    def __init__(self, size):
+        self.done = {}  # id -> (before, after, size)
         self.open = set()
+        self.most = size + min(64 * size, MOST_REPEATED) + 65536  # an honest file repeats short strings by a few bytes each
 
     def finish(self, value, depth=0):
+        """-> (the value, its size)"""
         if type(value) is _Array:
             if value.value is None:
                 raise Refused("has an array without content")
-            return value.value
+            return value.value, min(30 + 25 * value.value.size, ARRAY_SHOWN)
         if type(value) is Name:
             refuse_name(value.name)
         if type(value) is _Dtype:
             refuse_name("numpy.dtype")
-        if type(value) not in (list, tuple, dict, Python2String):
-            return value
+        if type(value) not in (list, tuple, dict, set, Python2String):
+            return value, _letters(value)
         if id(value) in self.done:
-            return self.done[id(value)][1]
+            return self.done[id(value)][1:]
         if type(value) is Python2String:
-            self.done[id(value)] = (value, as_text(value))
-            return self.done[id(value)][1]
+            self.done[id(value)] = (value, as_text(value), len(value))
+            return self.done[id(value)][1:]
+        if type(value) is set:
+            self.done[id(value)] = (value, value, sum(map(_letters, value)))
+            return self.done[id(value)][1:]
         if id(value) in self.open or depth > MAX_DEPTH:
             raise Refused(f"is nested more than {MAX_DEPTH} deep, or contains itself")
         self.open.add(id(value))
+        size, after = 1, []
+        for item in value.values() if type(value) is dict else value:
+            item, letters = self.finish(item, depth + 1)
+            after.append(item)
+            size += 1 + letters
         if type(value) is dict:
-            for key in value:
-                value[key] = self.finish(value[key], depth + 1)
+            size += sum(map(_letters, value))
+            value.update(zip(list(value), after))
             after = value
-        else:
-            after = [self.finish(item, depth + 1) for item in value]
-            if type(value) is tuple:
-                after = tuple(after)
+        elif type(value) is tuple:
+            after = tuple(after)
+        if size > self.most:
+            raise Refused("repeats its parts so often that they would fill the memory")
         self.open.discard(id(value))
-        self.done[id(value)] = (value, after)
-        return after
+        self.done[id(value)] = (value, after, size)
+        return after, size
+
+
+def _letters(value):
+    """About how many letters it takes to write down a value that has no parts."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    return value.bit_length() // 3 if isinstance(value, int) else 8
 
 
 def _make_array(machine, shape, dtype, fortran, raw):

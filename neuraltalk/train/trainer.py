@@ -387,7 +387,10 @@ def _copy_weights(source, target):
         if name not in source or source[name].shape != array.shape:
             found = source[name].shape if name in source else "missing"
             raise ValueError(f"array {name} is {found}, expected shape {array.shape}")
-        array[...] = source[name]
+        with np.errstate(over="ignore"):  # from 64 bits to 32
+            array[...] = source[name]
+        if not np.isfinite(array).all():
+            raise ValueError(f"array {name} has numbers too large for {array.dtype}")
 
 
 def _check_memory(state, params, rule):

@@ -56,9 +56,11 @@ def read_classifier(path, dimension):
         raise UserError(f"{path}: W is {W.shape} and b {b.shape}; expected (numbers, classes) and (classes,)")
     if len(W) != dimension:
         raise UserError(f"{path}: W is for features of {len(W)} numbers; the extractor gives {dimension} for a box")
+    with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinite
+        W, b = W.astype(np.float32), b.astype(np.float32)
     if not (np.isfinite(W).all() and np.isfinite(b).all()):
         raise UserError(f"{path}: W and b should be finite numbers")
-    return Classifier(W.astype(np.float32), b.astype(np.float32))
+    return Classifier(W, b)
 
 
 def fc8_classifier(extractor):

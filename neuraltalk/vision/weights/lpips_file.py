@@ -27,7 +27,9 @@ def parse(data, path, shapes):
 
     def array(k, name, shape):
         value = network[f"Conv_{k}"][name]
-        layout.check_shape(path, f"Conv_{k} {name}", np.shape(value), shape)
+        if not isinstance(value, np.ndarray):
+            raise ValueError(f"Conv_{k} {name} is no array")
+        layout.check_shape(path, f"Conv_{k} {name}", value.shape, shape)
         return np.asarray(value, np.float32)
 
     layers = {}

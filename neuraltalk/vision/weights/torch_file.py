@@ -122,7 +122,7 @@ def _open_stream(path):
     places = {}
     with open(path, "rb") as file:
         end = file.seek(0, os.SEEK_END)
-        for key in keys:
+        for key in map(as_text, keys):
             file.seek(position)
             (length,) = struct.unpack("<q", file.read(8))
             storage = storages[key]
@@ -132,7 +132,10 @@ def _open_stream(path):
                 raise ValueError("a storage is shorter than it says")
 
     def numbers(storage):
-        return np.fromfile(path, storage.dtype, storage.size, offset=places[storage.key])
+        found = np.fromfile(path, storage.dtype, storage.size, offset=places[storage.key])
+        if len(found) < storage.size:  # someone has cut the file meanwhile
+            raise ValueError("a storage is shorter than it says")
+        return found
 
     return tensors, numbers
 
@@ -189,8 +192,10 @@ def _dialect(storages):
         if type(reference) is not tuple or len(reference) not in (5, 6) or as_text(reference[0]) != "storage":
             raise ValueError("a reference to something other than numbers")
         _, kind, key, _, size = reference[:5]
-        if type(kind) is not Name or kind.name not in _DTYPES:
-            refuse_name(getattr(kind, "name", str(kind)))
+        if type(kind) is not Name:
+            raise ValueError("a storage of no type")
+        if kind.name not in _DTYPES:
+            refuse_name(kind.name)
         key = as_text(key)
         if type(size) is not int or not 0 <= size <= MAX_STORAGE or reference[5:] not in ((), (None,)):
             raise ValueError("an impossible storage")
