@@ -13,12 +13,14 @@ import zlib
 
 import fuzzing
 import fuzzing_place
+import h5py
 import numpy as np
 import pytest
 import tiny_models
 import weight_files
+from PIL import Image
 
-from neuraltalk.cli import extraction
+from neuraltalk.cli import extraction, predict
 from neuraltalk.cli.score_files import read_references, read_system
 from neuraltalk.data.boxes import read_boxes
 from neuraltalk.data.feature_files import open_stored
@@ -31,6 +33,7 @@ from neuraltalk.formats.whole import read_whole
 from neuraltalk.pages.results import read_result
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.vision.extractors import load_extractor
+from neuraltalk.vision.pictures import open_picture
 from neuraltalk.vision.proposals.classifier import read_classifier
 from neuraltalk.vision.weights.vgg16 import read_weights
 
@@ -132,6 +135,105 @@ def test_bombs_in_an_npz(tmp_path, member):
     refused(lambda path: read_classifier(path, 3), path)
     if member[:100] != npy(HEADER % b"4194304,", bytes(1 << 24))[:100]:
         refused(open_stored, path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_zips_of_unusual_kinds(tmp_path, method):
+    """Their decoders ask for as much memory as a field of the file says, and fail with errors of their own."""
+    path = tmp_path / "a.npz"
+    for members in (["W.npy", "feats.npy", "conv1_1_W.npy"], ["a/data.pkl"]):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name in members:
+                archive.writestr(name, npy(HEADER % b"900,", bytes(3600)))
+        for read in (open_stored, load_extractor, lambda path: read_classifier(path, 3), read_weights):
+            refused(read, path)
+
+
+@pytest.mark.parametrize("text", [b"|S0", b"<U0"])
+def test_texts_of_no_letters_by_the_billion(tmp_path, text):
+    (tmp_path / "a.npz").write_bytes(packed(name=npy(HEADER.replace(b"<f4", text) % b"2147483648,")))
+    refused(lambda path: read_npz(path, 1 << 20), tmp_path / "a.npz", "larger than it should be")
+
+
+@pytest.mark.parametrize("header", [b"1if 1 else " * 800 + b"1", b"{'descr': '<f4', 'shape': (1L,), 'fortran_order': 0or 1}", b"'\\d'"])
+def test_headers_that_python_warns_of(tmp_path, header):
+    (tmp_path / "a.npz").write_bytes(packed(feats=npy(header)))
+    refused(lambda path: read_npz(path, 1 << 20), tmp_path / "a.npz")
+    refused(open_stored, tmp_path / "a.npz")
+
+
+def test_packed_rows_too_wide_for_any_feature(tmp_path):
+    zeros = packed(feats=npy(HEADER % b"1, 33554432", bytes(4 << 25)))
+    (tmp_path / "a.npz").write_bytes(zeros)
+    assert len(zeros) < 200_000
+    refused(lambda path: list(open_stored(path).blocks()), tmp_path / "a.npz", "packed rows of 33,554,432 numbers")
+
+
+def test_pieces_of_an_hdf5_file_too_large_to_unpack(tmp_path):
+    path, large = tmp_path / "a.h5", (1 << 14, 1 << 14)
+    with h5py.File(path, "w") as file:
+        feats = file.create_dataset("feats", large, "f4", chunks=large, compression="gzip")
+        feats.id.write_direct_chunk((0, 0), bytes(1 << 20))
+    refused(open_stored, path, "too large to be unpacked")
+
+
+def matlab5(kind, shape, content):
+    """A packed variable `layers`, which `content` (sub-elements) follows."""
+
+    def element(kind, data):
+        return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    matrix = element(6, struct.pack("<II", kind, 0)) + element(5, struct.pack("<ii", *shape)) + element(1, b"layers") + content
+    data = zlib.compress(element(14, matrix), 9)
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + struct.pack("<II", 15, len(data)) + data
+
+
+def test_cells_by_the_million(tmp_path):
+    """Empty places are 8 bytes each and pack a thousandfold, but each takes its time."""
+    path, places = tmp_path / "a.mat", 1_000_000
+    path.write_bytes(matlab5(1, (places, 1), struct.pack("<II", 14, 0) * places))
+    assert path.stat().st_size < 20_000
+    refused(read_weights, path, "more than there should be")
+
+
+def test_letters_by_the_million(tmp_path):
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        text = file.create_dataset("layers", (1, 600_000_000), "u1", chunks=(1, 1 << 20))  # none of which is in the file
+        text.attrs["MATLAB_class"] = np.bytes_("char")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(116) + bytes(8) + b"\0\2IM")
+    refused(read_weights, path, "more than there should be")
+
+
+def test_a_jpeg_of_scans_without_end(tmp_path):
+    """Each goes over the whole picture: 100 bytes of the file are as much work as all pixels."""
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (64, 64), "red").save(path, progressive=True)
+    data = path.read_bytes()
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    open_picture(path)
+    path.write_bytes(data[:-2] + scan * 300 + data[-2:])
+    refused(open_picture, path, "scans")
+
+
+def test_a_tiff_of_tiles_larger_than_itself(tmp_path):
+    path, side = tmp_path / "a.tif", 8192
+    for tile in (64, side):
+        pixels = zlib.compress(bytes(tile**2), 9)
+        tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile, 323: tile, 324: 146, 325: len(pixels)}
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+        path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(16) + pixels)
+        if tile < side:
+            assert open_picture(path).size == (16, 16)
+    refused(open_picture, path, "tiles of 8192 x 8192 pixels")
+
+
+def test_fits_is_not_read(tmp_path):
+    path = tmp_path / "a.fits"
+    cards = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END"]
+    path.write_bytes("".join(card.ljust(80) for card in cards).ljust(2880).encode())
+    refused(open_picture, path, "not a picture")
 
 
 def test_npz_comes_back(tmp_path):
@@ -338,6 +440,7 @@ def test_weights_that_are_finite_but_whose_products_are_not(place, monkeypatch, 
         (["eval", "cv/tiny.p"], "dataset", "a\0b"),
         (["train", "--resume", "cv/tiny_lstm_baseline.last.p"], "worker_status_output_directory", "a\0b"),
         (["train", "--resume", "cv/tiny_lstm_baseline.last.p"], "preset", b"x"),
+        (["train", "--resume", "cv/tiny_lstm_baseline.last.p"], "generator", np.zeros(3)),
     ],
 )
 def test_options_in_checkpoints_that_nobody_gave(place, monkeypatch, argv, key, value):
@@ -352,6 +455,22 @@ def test_options_in_checkpoints_that_nobody_gave(place, monkeypatch, argv, key, 
             fuzzing.command_of(argv)(None)
     finally:
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("key", ["perplexity", "epoch", "it"])
+def test_figures_beyond_all_numbers(tmp_path, key):
+    path = tmp_path / "a.p"
+    tiny_models.make_checkpoint(path, dimension=4)
+    path.write_bytes(pickle.dumps({**pickle.loads(path.read_bytes()), key: 10**400}))
+    refused(load_checkpoint, path, "a number of 1329 bits")
+
+
+def test_long_names_are_quoted_in_part(tmp_path):
+    (tmp_path / "tasks.txt").write_bytes(b"a.png\n../" + b"\0x" * 5000)
+    refused(predict.read_tasks, tmp_path / "tasks.txt", "outside the folder")
+    with pytest.raises(UserError) as caught:
+        predict.read_tasks(tmp_path / "tasks.txt")
+    assert len(str(caught.value)) < 300 + 2 * len(str(tmp_path))
 
 
 def test_records_that_nobody_wrote(tmp_path):

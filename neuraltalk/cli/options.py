@@ -260,6 +260,9 @@ def _resumed(given, saved):
     model = saved.get("model", "captioner")
     record = RECORDS[model]
     base = {name: saved[name] for name in field_names(record) if name in saved}
+    for name, value in base.items():
+        if not isinstance(value, (str, int, float)):
+            raise UserError(f"--{name} can't have been {value!r:.50}: the checkpoint is damaged; take another copy of it")
     for name, before in {**base, "model": model}.items():
         if name in FIXED_ON_RESUME and given.get(name, before) != before:
             raise UserError(

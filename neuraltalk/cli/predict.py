@@ -230,7 +230,7 @@ def read_tasks(path):
     for name in names:
         pure = pathlib.PurePath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise UserError(f"{path}: {name!r} is outside the folder; expected file names within {path.parent}")
+            raise UserError(f"{path}: {name!r:.80} is outside the folder; expected file names within {path.parent}")
     return [path.parent / name for name in names]
 
 

@@ -13,7 +13,6 @@ Files come from elsewhere, so sizes that they claim are believed only as far as 
 import itertools
 import math
 import pathlib
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +21,12 @@ from neuraltalk.errors import UserError
 from neuraltalk.formats import hdf5, matlab5
 from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.npy import npy_header
+from neuraltalk.formats.zips import open_zip
 
 BLOCK_BYTES = 1 << 24  # decoded at a time
 HIGHEST_BLOCK = 16  # times that, of an HDF5 file's pieces
+WIDEST = 1 << 24  # numbers of a row that has to be unpacked: features of an image are thousands
+LARGEST_CHUNK = 1 << 29  # bytes of an HDF5 file's pieces, each of which is unpacked as a whole
 
 
 class Stored(NamedTuple):
@@ -100,7 +102,7 @@ def _open_npy(path):
 
 def _open_npz(path, variable):
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             there = {}
             for name in archive.namelist()[:1000]:
                 if name.endswith(".npy"):
@@ -119,7 +121,7 @@ def _open_npz(path, variable):
 
     def blocks():
         try:
-            with zipfile.ZipFile(path) as archive, archive.open(f"{variable}.npy") as file:
+            with open_zip(path) as archive, archive.open(f"{variable}.npy") as file:
                 _npy_header(path, file)
                 yield from _row_blocks(path, file, dtype, shape)
                 file.read(1)  # only at its end does zipfile compare the checksum
@@ -137,9 +139,16 @@ def _npy_header(path, file):
         raise damaged(path) from None
 
 
+def _check_width(path, D):
+    """Refuse rows that take much memory once they are unpacked; a packed file can be a thousandth of what is in it."""
+    if D > WIDEST:
+        raise UserError(f"{path}: packed rows of {D:,} numbers can't be features of images; save it unpacked")
+
+
 def _row_blocks(path, file, dtype, shape):
     """Read a C-ordered matrix from a stream, as many rows at a time as fit a block."""
     N, D = shape
+    _check_width(path, D)
     rows_at_once = max(1, BLOCK_BYTES // (D * dtype.itemsize))
     for start in range(0, N, rows_at_once):
         wanted = min(rows_at_once, N - start) * D * dtype.itemsize
@@ -175,6 +184,9 @@ def _open_hdf5(path, variable):
         raise damaged(path, error) from None
 
     N, D = shape
+    _check_width(path, D)
+    if chunks and math.prod(chunks) * dtype.itemsize > LARGEST_CHUNK:
+        raise UserError(f"{path}: its chunks are of {_by(chunks)} numbers, too large to be unpacked; save it with smaller ones")
 
     def blocks():
         rows_at_once = max(1, BLOCK_BYTES // (D * 4))

@@ -25,6 +25,7 @@ CELL, STRUCT, OBJECT, CHAR, SPARSE = 1, 2, 3, 4, 5  # classes of matrix other th
 _COMPLEX = 0x0800
 MAX_DEPTH = 12
 MAX_FIELDS = 1 << 16  # bytes of the field names of a struct
+PLACE = 4096  # what a place of a cell or struct is charged: it takes time as well, so some hundred thousand are allowed
 
 
 class Header(NamedTuple):
@@ -125,11 +126,11 @@ class _Values:
     def content(self, header, depth):
         places = math.prod(header.shape)
         if header.matrix_class == CELL:
-            self.charge(64 * places)
+            self.charge(PLACE * places)
             return [self.value(depth + 1) for _ in range(places)]
         if header.matrix_class == STRUCT:
             fields = self.fields()
-            self.charge(64 * places * (1 + len(fields)))
+            self.charge(PLACE * places * (1 + len(fields)))
             structs = [{field: self.value(depth + 1) for field in fields} for _ in range(places)]
             return structs[0] if places == 1 else structs
         if header.matrix_class == CHAR:

@@ -10,6 +10,7 @@ import numpy as np
 from neuraltalk.formats import hdf5
 
 MAX_DEPTH, MAX_PLACES = 12, 100_000
+LETTER = 200  # bytes that a letter is charged: it takes time as well
 
 
 def read_values(path, names, budget):
@@ -47,6 +48,6 @@ class _Values:
             if member.size > MAX_PLACES:
                 raise ValueError(f"a cell of {member.size} places")
             return [self.of(self.file[reference], depth + 1) for reference in member[()].ravel()]
-        self.charge(member.size * member.dtype.itemsize)
+        self.charge(member.size * (LETTER if kind == b"char" else member.dtype.itemsize))
         numbers = hdf5.read_numbers(member)
         return "".join(map(chr, numbers.ravel())) if kind == b"char" else np.asarray(numbers).T

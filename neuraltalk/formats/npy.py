@@ -7,11 +7,12 @@ ask for all memory.
 import io
 import math
 import struct
-import zipfile
+import warnings
 
 import numpy as np
 
 from neuraltalk.formats.damage import DAMAGED, damaged
+from neuraltalk.formats.zips import open_zip
 
 LONGEST_HEADER = 10_000  # bytes; NumPy's own limit, which it looks at only when it has read all of it
 KINDS = "biufUS"  # numbers and texts; never objects, which are pickles
@@ -27,7 +28,9 @@ def npy_header(file):
     length = file.read(struct.calcsize(layout))
     if struct.unpack(layout, length)[0] > LONGEST_HEADER:
         raise ValueError("a header too long")
-    return read_header(io.BytesIO(length + file.read(struct.unpack(layout, length)[0])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python's parser, about what only a damaged header has
+        return read_header(io.BytesIO(length + file.read(struct.unpack(layout, length)[0])))
 
 
 def read_npz(path, most, names=None):
@@ -38,7 +41,7 @@ def read_npz(path, most, names=None):
     """
     with open(path, "rb") as opened:
         try:
-            with zipfile.ZipFile(opened) as archive:
+            with open_zip(opened) as archive:
                 members = [member for member in archive.namelist() if member.endswith(".npy")]
                 arrays = {}
                 for member in members:
@@ -56,7 +59,7 @@ def _member(archive, member, most):
         if dtype.kind not in KINDS or min(shape, default=0) < 0:
             raise ValueError(f"{member:.60} holds neither numbers nor texts")
         size = math.prod(shape) * dtype.itemsize
-        if size > most:
+        if math.prod(shape) * max(dtype.itemsize, 1) > most:  # texts of no letters take some memory, too
             raise ValueError(f"{member:.60} is larger than it should be")
         content = file.read(size + 1)  # to its end, where zipfile compares the checksum
         if len(content) != size:

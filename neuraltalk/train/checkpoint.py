@@ -275,6 +275,8 @@ def load_checkpoint(path):
 
 
 def _described(value):
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return f"a number of {value.bit_length()} bits"
     return "missing" if value is None else f"a {type(value).__name__}"
 
 
@@ -282,7 +284,7 @@ def _typed(content, key, kind, default, path):
     value = content.get(key)
     if value is None:
         return default
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or isinstance(value, bool) or isinstance(value, int) and abs(value) >= 2**63:
         raise UserError(f"{path}: the checkpoint's {key!r} is {_described(value)}, which makes no sense there")
     return value
 

@@ -9,8 +9,11 @@ import numpy as np
 from neuraltalk.errors import UserError
 
 # Formats that are listed by Pillow but aren't pictures by themselves: page descriptions that start another program
-# (Ghostscript), video that is only recognised, and vector or scientific formats which need a handler from outside.
-_EXCLUDED = {"EPS", "MPEG", "WMF", "GRIB", "BUFR", "HDF5"}
+# (Ghostscript), video that is only recognised, and vector or scientific formats which need a handler from outside; FITS, whose
+# packed form is unpacked pixel by pixel, in Pillow's older versions without any limit.
+_EXCLUDED = {"EPS", "MPEG", "WMF", "GRIB", "BUFR", "HDF5", "FITS"}
+MOST_SCANS = 200  # of a JPEG; progressive ones have ten. Each goes over the whole picture, however few bytes it has
+LARGEST_TILE = 1 << 24  # pixels of a TIFF's tiles, which are unpacked as a whole; libraries write up to 1024 x 1024
 
 
 def open_picture(path):
@@ -25,12 +28,29 @@ def open_picture(path):
     from PIL import ImageOps
 
     with _opened(path) as file:
+        _check_work(path, file)
         file.load()
         try:
             ImageOps.exif_transpose(file, in_place=True)
         except Exception:  # a damaged tag says nothing about the pixels: show them as they are stored
             pass
         return to_rgb(file)
+
+
+def _check_work(path, file):
+    """Refuse an opened picture whose decoding takes far more time or memory than its pixels and bytes account for."""
+    if file.format in ("JPEG", "MPO", "BLP"):
+        with open(path, "rb") as opened:  # the mark of a scan isn't among a scan's own bytes
+            scans = sum(block.count(b"\xff\xda") for block in iter(lambda: opened.read(1 << 20), b""))
+        if scans > MOST_SCANS:
+            raise ValueError(f"{scans:,} scans")
+    if file.format == "TIFF":
+        width, height = (file.tag_v2.get(tag, 0) for tag in TILE)
+        if width * height > max(LARGEST_TILE, file.width * file.height):
+            raise ValueError(f"tiles of {width} x {height} pixels")
+
+
+TILE = 322, 323  # TIFF's tags
 
 
 def picture_size(path):

@@ -6,13 +6,13 @@ original network's input; the shape of conv1_1_W tells which it is.
 """
 
 import math
-import zipfile
 
 import numpy as np
 
 from neuraltalk.files import write_atomically
 from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.npy import npy_header
+from neuraltalk.formats.zips import open_zip
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.layout import Found
 
@@ -22,7 +22,7 @@ MAX_TEXT = 1 << 20  # bytes of the names of the classes
 def read(path, shapes):
     """Read a .npz -> Found. Raises UserError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             there = {name[:-4] for name in archive.namelist() if name.endswith(".npy")}
             chosen = layout.choose(path, shapes, lambda name: {f"{name}_W", f"{name}_b"} <= there)
             with archive.open("conv1_1_W.npy") as file:

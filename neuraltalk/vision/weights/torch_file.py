@@ -19,6 +19,7 @@ import numpy as np
 
 from neuraltalk.errors import UserError
 from neuraltalk.formats.damage import DAMAGED, damaged
+from neuraltalk.formats.zips import open_zip
 from neuraltalk.pickles.pickle_machine import Dialect, Name, StandIn, as_text, refuse_name
 from neuraltalk.pickles.unpickler import CALLS, load_next
 from neuraltalk.vision.weights import layout
@@ -86,7 +87,7 @@ def _layers(path, shapes, tensors, numbers):
 
 
 def _open_zip(path, stack):
-    archive = stack.enter_context(zipfile.ZipFile(path))
+    archive = stack.enter_context(open_zip(path))
     folder = next(name for name in archive.namelist() if name.endswith("/data.pkl")).rpartition("/")[0]
     if archive.getinfo(f"{folder}/data.pkl").file_size > MAX_PICKLE:
         raise ValueError("the pickle in it is too long")

@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import os
 import pathlib
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.formats.damage import DAMAGED, damaged
 from neuraltalk.formats.hdf5 import is_hdf5
 from neuraltalk.formats.matlab5 import is_matlab5
+from neuraltalk.formats.zips import open_zip
 from neuraltalk.vision.weights import layout
 from neuraltalk.vision.weights.cache import cache_folder
 from neuraltalk.vision.weights.caffe_file import is_caffe
@@ -115,7 +115,7 @@ def _format(path, start):
     """The module that reads files that begin with `start`, or None."""
     if start.startswith(b"PK\3\4"):
         try:
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
         except (OSError, *DAMAGED) as fault:
             raise damaged(path, fault) from None
