@@ -238,7 +238,7 @@ def test_interrupted_everything_is_saved_and_the_same_ranks_continue_to_the_bit(
             time.sleep(0.02)
         running.send_signal(number)
         told, _ = running.communicate(timeout=60)
-    assert running.returncode == 130 and told.count("everything is saved. To continue:") == 1
+    assert running.returncode == 130 and told.count("everything is saved. To continue:\n    mpiexec -n 2 neuraltalk train --resume ") == 1
     assert 9 <= load_checkpoint(place / "cv" / "toy_lstm_baseline.last.p").it < 48
     if number == signal.SIGTERM:
         return  # one of them will do

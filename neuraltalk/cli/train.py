@@ -343,6 +343,8 @@ def conclude(trainer, ending, kind):
     scripts = pathlib.Path(sys.argv[0]).name == "driver.py"
     if ending == "interrupted":
         train = "python driver.py" if scripts else "neuraltalk train"
+        if trainer.ranks.size > 1:
+            train = f"mpiexec -n {trainer.ranks.size} {train}"
         print(f"interrupted at epoch {trainer.epoch:.2f} of {options.max_epochs:g}; everything is saved. To continue:")
         print(f"    {train} --resume {_quoted(trainer.last_file)}")
         return console.INTERRUPTED
