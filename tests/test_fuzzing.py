@@ -7,6 +7,7 @@ import pickle
 import shutil
 import struct
 import sys
+import time
 import warnings
 import zipfile
 import zlib
@@ -23,7 +24,9 @@ from PIL import Image
 from neuraltalk.cli import extraction, predict
 from neuraltalk.cli.score_files import read_references, read_system
 from neuraltalk.data.boxes import read_boxes
+from neuraltalk.data.dataset import find_faults
 from neuraltalk.data.feature_files import open_stored
+from neuraltalk.data.importers import read_coco
 from neuraltalk.data.journal import Journal
 from neuraltalk.data.phrases import load_phrases
 from neuraltalk.data.scenes.truth import read_scenes
@@ -327,6 +330,17 @@ def test_ids_that_are_none(tmp_path):
         '{"imgblobs": [{"img_path": "x", "imgid": [1], "candidate": {"text": "a"}, "references": [{"text": "a"}]}]}'
     )
     assert read_system(tmp_path / "b.json").texts == ["a"]
+
+
+def test_ids_that_look_the_same_to_a_dict(tmp_path):
+    """Multiples of 2^61 - 1 have one hash: 40,000 of them would take a minute."""
+    path, ids = tmp_path / "a.json", [k * (2**61 - 1) for k in range(40_000)]
+    images = [{"id": k, "file_name": f"{k}.jpg", "imgid": k} for k in ids]
+    path.write_text(json.dumps({"images": images, "annotations": [{"image_id": k, "caption": "a"} for k in ids]}))
+    refused(read_coco, path, 'a number "image_id"')
+    refused(lambda path: read_references([path]), path, "image_id")
+    began = time.process_time()
+    assert len(list(find_faults({"images": images}))) > len(ids) and time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": np.zeros(0)}, {"name": None}, {"fingerprint": 5}])

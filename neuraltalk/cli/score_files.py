@@ -8,6 +8,7 @@ import pathlib
 from typing import NamedTuple
 
 from neuraltalk.data.dataset import read_json
+from neuraltalk.data.importers import is_number_of_image
 from neuraltalk.errors import UserError
 from neuraltalk.formats.whole import read_text
 from neuraltalk.wording import plural
@@ -139,12 +140,12 @@ def references_of_json(path):
 
 def known_id(value):
     """An image's id, a number or a text; None for anything else."""
-    return value if isinstance(value, (int, str)) else None
+    return value if isinstance(value, str) or is_number_of_image(value) else None
 
 
 def id_and_caption(record, where):
     """(image_id, caption) of an entry of COCO's results or annotations."""
-    if not isinstance(record, dict) or not isinstance(record.get("caption"), str) or not isinstance(record.get("image_id"), (int, str)):
+    if not isinstance(record, dict) or not isinstance(record.get("caption"), str) or known_id(record.get("image_id")) is None:
         raise UserError(f'{where} should have an "image_id" and a "caption", as COCO\'s files do, not {record!r:.60}')
     return record["image_id"], record["caption"]
 

@@ -132,7 +132,7 @@ def find_faults(document, path="dataset.json"):
         for fault in itertools.chain(_image_faults(record, len(images), places), _sentence_faults(record, known_words)):
             yield f"{path}: image {place} ({_shown(record.get('filename', 'no filename'))}): {fault}"
         imgid = record.get("imgid")
-        if type(imgid) is int:
+        if type(imgid) is int and 0 <= imgid < len(images):
             places.setdefault(imgid, place)
 
 

@@ -75,6 +75,11 @@ def read_captions(path):
     return _read_table(path, text)
 
 
+def is_number_of_image(value):
+    """Whether a value is fit to be an image's id. (Larger whole numbers can be chosen so that looking for one takes as long as for all.)"""
+    return type(value) is int and abs(value) < 2**53
+
+
 def read_coco(path):
     """COCO's captions_*.json: {"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}.
 
@@ -90,7 +95,7 @@ def read_coco(path):
         if (
             not isinstance(record, dict)
             or not isinstance(record.get("caption"), str)
-            or type(record.get("image_id")) is not int
+            or not is_number_of_image(record.get("image_id"))
         ):
             raise UserError(
                 f'{path}: annotation {place} should have a number "image_id" and a text "caption"; COCO\'s are in '
@@ -102,7 +107,7 @@ def read_coco(path):
         if (
             not isinstance(record, dict)
             or not isinstance(record.get("file_name"), str)
-            or type(record.get("id")) is not int
+            or not is_number_of_image(record.get("id"))
         ):
             raise UserError(f'{path}: image {place} should have a number "id" and a text "file_name"')
         if record["id"] in captions:
