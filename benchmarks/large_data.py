@@ -12,7 +12,7 @@ Parts (default: all that FOLDER has the files for):
     eval        `python eval_sentence_predictions.py`: the test split's 5000 images, beam 7, by the model that `start` left. What it
                 learned is to say nothing, so it is kept from ending: all captions have the most words there may be, 20
     regions     `python driver.py --model alignment` on region features of 40 GB: until the first step, and some more
-    retrieval   5000 images of 20 regions against their 25,000 sentences, every score (an hour at the usual embedding size; --h)
+    retrieval   5000 images of 20 regions against their 25,000 sentences, every score (five minutes to ten; --h)
 
 Memory is the largest that was seen (50 times a second) of the process's own pages, RssAnon in /proc: Python, libraries' data, arrays,
 weights; not the mapped features, which the system may drop at any time. Linux only. What parts write goes to FOLDER/runs.
@@ -21,6 +21,7 @@ weights; not the mapped features, which the system may drop at any time. Linux o
 import argparse
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -40,15 +41,16 @@ FEW_STEPS = ["-m", "0.002"]                                 # of COCO's 5700 bat
 
 
 class Child:
-    """A process, watched while it runs. After wait(): seconds, memory (MB), and what it said."""
+    """A process, watched while it runs. After wait(): what it used, its memory (MB), and what it said."""
 
     def __init__(self, arguments):
+        self.before = processor_seconds()
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-        self.said, self.memory = "", 0.0
+        self.said, self.used, self.memory = "", "", 0.0
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -63,9 +65,16 @@ class Child:
                 return time.perf_counter() - self.began
             time.sleep(0.02)
         self.reader.join()
+        self.used = f"{processor_seconds() - self.before:.1f} s of the processor, at most {self.memory:.0f} MB"
         if self.process.returncode:
             raise SystemExit(f"error: {' '.join(map(str, self.process.args))}\n{self.said}")
         return time.perf_counter() - self.began
+
+
+def processor_seconds():
+    """What all ended children used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def own_memory(pid):
@@ -85,7 +94,7 @@ def train(folder, name, *options):
     first = child.wait(lambda: stepped(status))
     before = child.memory
     took = child.wait()
-    print(f"{name:<12} first step after {first:.1f} s ({before:.0f} MB), all after {took:.1f} s, at most {child.memory:.0f} MB", flush=True)
+    print(f"{name:<12} first step after {first:.1f} s ({before:.0f} MB), all after {took:.1f} s ({child.used})", flush=True)
     return runs
 
 
@@ -116,7 +125,7 @@ def evaluate(folder):
     output = folder / "runs" / "eval"
     child = Child([ROOT / "eval_sentence_predictions.py", checkpoint, "-d", folder, "-o", output, "--page_pictures", "none"])
     took = child.wait()
-    print(f"{'eval':<12} {took:.1f} s, at most {child.memory:.0f} MB", flush=True)
+    print(f"{'eval':<12} {took:.1f} s ({child.used})", flush=True)
 
 
 def steps(folder):
@@ -160,7 +169,7 @@ def steps_here(folder, turns=15, steps=5):
 def retrieval(folder, h):
     child = Child([__file__, folder, "retrieval", "--here", "--h", h])
     child.wait()
-    print(child.said + f"{'':<12} at most {child.memory:.0f} MB", flush=True)
+    print(child.said + f"{'':<12} ({child.used}, with all that precedes)", flush=True)
 
 
 def retrieval_here(folder, h):
