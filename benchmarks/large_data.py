@@ -12,7 +12,7 @@ Parts (default: all that FOLDER has the files for):
     eval        `python eval_sentence_predictions.py`: the test split's 5000 images, beam 7, by the model that `start` left. What it
                 learned is to say nothing, so it is kept from ending: all captions have the most words there may be, 20
     regions     `python driver.py --model alignment` on region features of 40 GB: until the first step, and some more
-    retrieval   5000 images of 20 regions against their 25,000 sentences, every score (five minutes to ten; --h)
+    retrieval   5000 images of 20 regions against their 25,000 sentences, every score (some ten minutes; --h)
 
 Memory is the largest that was seen (50 times a second) of the process's own pages, RssAnon in /proc: Python, libraries' data, arrays,
 weights; not the mapped features, which the system may drop at any time. Linux only. What parts write goes to FOLDER/runs.
