@@ -33,6 +33,7 @@ from neuraltalk.data.scenes.truth import read_scenes
 from neuraltalk.errors import UserError
 from neuraltalk.formats.npy import read_npz
 from neuraltalk.formats.whole import read_whole
+from neuraltalk.metrics.tokenizer import tokenize
 from neuraltalk.pages.results import read_result
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.vision.extractors import load_extractor
@@ -341,6 +342,14 @@ def test_ids_that_look_the_same_to_a_dict(tmp_path):
     refused(lambda path: read_references([path]), path, "image_id")
     began = time.process_time()
     assert len(list(find_faults({"images": images}))) > len(ids) and time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("stretch", ["+", "1%", "a.", "&amp;", "a-", "http://a", "1,", "@a", "'", "<a", "é"])
+def test_captions_without_a_space(stretch):
+    """Rules that try again from each letter would take an hour for a megabyte of it."""
+    began = time.process_time()
+    words = tokenize(stretch * 30_000)
+    assert time.process_time() - began < 10 and len("".join(words)) <= 4 * len(stretch) * 30_000
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": np.zeros(0)}, {"name": None}, {"fingerprint": 5}])

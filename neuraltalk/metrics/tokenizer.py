@@ -95,6 +95,8 @@ RULES = [
     # runs
     r"\.{3,}|-{5,}|-{2,4}|[?!]+|\*+|_+|#+|''|``",
 ]
+LONGEST = 500  # letters without a space
+
 _RULES = [re.compile(rule) for rule in RULES]
 
 _SIMPLE = re.compile(r"([A-Za-z]+)[,;:!?\"]?")  # nine of ten stretches: no need to try all the rules
@@ -110,7 +112,12 @@ def tokenize(caption):
     """
     if ". " in caption:
         caption = _NUMBERED.sub(r"\1", caption)  # "No. 5" to "No.5", which has the same words
-    return [word for stretch in caption.split() for word in _cuts[stretch]]
+    return [word for stretch in caption.split() for piece in _pieces(stretch) for word in _cuts[piece]]
+
+
+def _pieces(stretch):
+    """A stretch, or pieces of one so long that nobody wrote it: the time that the rules take grows as its square."""
+    return (stretch,) if len(stretch) <= LONGEST else (stretch[k : k + LONGEST] for k in range(0, len(stretch), LONGEST))
 
 
 class _Cuts(dict):
