@@ -77,6 +77,12 @@ def processor_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
+def processor_seconds_of(pid):
+    """What a running process has used."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def own_memory(pid):
     """Anonymous resident memory of a process, MB."""
     try:
@@ -92,9 +98,9 @@ def train(folder, name, *options):
     status = runs / f"status{time.time_ns()}"
     child = Child([ROOT / "driver.py", "-d", folder, "-o", runs, "--worker_status_output_directory", status, *options])
     first = child.wait(lambda: stepped(status))
-    before = child.memory
+    before = f"{processor_seconds_of(child.process.pid):.1f} s of the processor, {child.memory:.0f} MB"
     took = child.wait()
-    print(f"{name:<12} first step after {first:.1f} s ({before:.0f} MB), all after {took:.1f} s ({child.used})", flush=True)
+    print(f"{name:<12} first step after {first:.1f} s ({before}), all after {took:.1f} s ({child.used})", flush=True)
     return runs
 
 
