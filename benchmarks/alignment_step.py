@@ -3,11 +3,12 @@
     python benchmarks/alignment_step.py                    (PyTorch's part needs: pip install torch)
 
 A step is forward, backward, clipping and SGD with momentum on 100 images of 20 regions with features of 4096 numbers and
-100 sentences of Flickr8K's lengths; h = 1000, hidden size and word vectors 300, dropout 0.5. PyTorch runs the same model on
-the same packed batch from the same weights, which is checked: nn.Linear, nn.Embedding, the recurrences step by step (nn.RNN
-has input weights that the model lacks), the maximum over each image's regions, clip_grad_value_, SGD with its multi-tensor
-implementation. The bare products are the matrix products that our step makes, in their own sizes, and nothing else: the two
-by which PyTorch goes back through the scores are not among them, for ours sums rows there instead.
+100 sentences of Flickr8K's lengths; h = 1000, hidden size and word vectors 300, dropout 0.5 of features, words and states.
+PyTorch runs the same model on the same packed batch from the same weights, which is checked: nn.Linear, nn.Embedding, the
+recurrences step by step (nn.RNN has input weights that the model lacks), the maximum over each image's regions,
+clip_grad_value_, SGD with its multi-tensor implementation. The bare products are the matrix products that our step makes, in
+their own sizes, and nothing else: the two by which PyTorch goes back through the scores are not among them, for ours sums
+rows there instead.
 
 The learning rate is so small that every step is like the first, when nearly all hinges are active and most is to be
 summed; `--violated` sets the share that is active, by the margin: a trained model has few. The three take turns in one
@@ -131,7 +132,7 @@ def torch_step(batch, options):
             return torch.cat(states)
 
         def forward(self, features):
-            v = self.dropout(self.regions(features))
+            v = self.regions(self.dropout(features))
             e = torch.relu(self.encoder(self.dropout(self.words(words))))
             state = self.direction(e.split(sizes), self.right) + self.direction(e[turned].split(sizes), self.left)[turned]
             s = torch.relu(self.decoder(self.dropout(state)))

@@ -17,10 +17,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 
 from neuraltalk.decode import beam_search, phrase_mrf
-from neuraltalk.layers import alignment_score, embedding, lstm, softmax, twins, weight_decay
+from neuraltalk.layers import alignment_score, dropout, embedding, lstm, softmax, twins, weight_decay
 from neuraltalk.train import solver
 
-MODULES = (softmax, embedding, lstm, alignment_score, weight_decay, solver, beam_search, phrase_mrf)    # they register
+MODULES = (softmax, dropout, embedding, lstm, alignment_score, weight_decay, solver, beam_search, phrase_mrf)    # they register
 TURNS, SECONDS = 5, 0.1                                     # a turn of one of the two takes at least so long
 
 
@@ -41,6 +41,7 @@ def arguments(rng):
     update = single(1e-3), single(5)
     return {
         "softmax_rows": (a(M, V), a(1, V), words, single(0.01), np.empty(M), np.zeros((1, V), single)),
+        "drop": (a(R * h), rng.integers(0, 1 << 16, R * h, np.uint16), 1 << 15, single(2), a(R * h)),
         "scatter_add": (a(M, H), words, a(V, H)),
         "lstm_gates_forward": (a(N, 4 * H), a(N, 4 * H), a(4 * H), a(N, H), False, a(N, H), a(N, H)),
         "lstm_gates_backward": (a(N, H), np.abs(a(N, 4 * H)), a(N, H), a(N, H), False, a(N, H), a(N, 4 * H)),

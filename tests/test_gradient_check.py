@@ -33,9 +33,9 @@ def test_finds_a_dropped_state_that_reenters_the_recurrence(monkeypatch):
     real = captioner_module.dropout_backward
     calls = []
 
-    def defective(dy, mask):
+    def defective(dy, cache):
         calls.append(1)
-        return dy if len(calls) % 3 == 1 else real(dy, mask)    # the decoder's dropout is the first of three
+        return dy if len(calls) % 3 == 1 else real(dy, cache)    # the decoder's dropout is the first of three
     monkeypatch.setattr(captioner_module, "dropout_backward", defective)
     assert not passes(CaptionerOptions(generator="rnn"))
 

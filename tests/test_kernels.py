@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from neuraltalk.layers import alignment_score, embedding, kernels, lstm, softmax, twins, weight_decay  # noqa: F401  (they register)
+from neuraltalk.layers import alignment_score, dropout, embedding, kernels, lstm, softmax, twins, weight_decay  # noqa: F401  (they register)
 from neuraltalk.train import solver  # noqa: F401
 
 
@@ -30,6 +30,7 @@ def layer_arguments(rng, dtype):
         "layers.group": lambda: (keys, np.empty(V + 1, np.int64), np.empty(len(keys), np.int64)),
         "layers.weighted_row_sums": lambda: (np.array([0, 0, 6, 7]), keys, a(len(keys)), a(V, H), np.empty((3, H), dtype)),
         "layers.decay": lambda: (a(n), number(0.3), a(n), np.ones(1)),
+        "layers.drop": lambda: (a(n), np.array([0, 6, 7, 8, 65535], np.uint16), 7, number(1.5), a(n)),
         "layers.scatter_add": lambda: (a(n, H), words, a(V, H)),
         "layers.softmax_rows": lambda: (a(n, V), a(1, V), words, number(0.3), np.empty(n), np.zeros((1, V), dtype)),
         "layers.lstm_gates_forward": lambda: (a(n, 4 * H), a(n, 4 * H), a(4 * H), a(n, H), True, a(n, H), a(n, H)),

@@ -21,7 +21,7 @@ from tiny_models import make_pictures
 from neuraltalk.data.batches import Part, Rows, make_alignment_batch, make_batch
 from neuraltalk.data.pairs import Pairs
 from neuraltalk.errors import UserError
-from neuraltalk.layers.dropout import bytes_of_rows, dropout_forward
+from neuraltalk.layers.dropout import bytes_of_rows, dropout_backward, dropout_forward, random_bytes
 from neuraltalk.layers.twins import numpy_only
 from neuraltalk.ranks import ALONE, _wait_until_read, launched, world
 from neuraltalk.train.checkpoint import load_checkpoint
@@ -125,18 +125,18 @@ def test_parts_of_a_batch_are_rows_of_the_whole(kind):
 def test_random_numbers_of_some_rows(source, width, chosen):
     """By skipping or by drawing all: the same numbers, and the same afterwards."""
     whole, part = np.random.Generator(source(5)), np.random.Generator(source(5))
-    wanted = np.frombuffer(whole.bytes(400 * width), np.uint8).reshape(400, width)[chosen]
-    assert bytes_of_rows(part, width, Rows(np.array(chosen, dtype=np.int64), 400)) == wanted.tobytes()
+    wanted = random_bytes(whole, 400 * width).reshape(400, width)[chosen]
+    assert bytes_of_rows(part, width, Rows(np.array(chosen, dtype=np.int64), 400)).tobytes() == wanted.tobytes()
     assert whole.bytes(24) == part.bytes(24)
 
 
 def test_rows_are_dropped_as_in_the_whole():
     x = np.random.default_rng(0).random((300, 3, 4))
-    y, mask = dropout_forward(x, 0.4, np.random.default_rng(1))
+    y, cache = dropout_forward(x, 0.4, np.random.default_rng(1))
     rows = Rows(np.arange(2, 300, 50), 300)
-    own, own_mask = dropout_forward(x[rows.chosen], 0.4, np.random.default_rng(1), rows)
+    own, own_cache = dropout_forward(x[rows.chosen], 0.4, np.random.default_rng(1), rows)
     np.testing.assert_array_equal(own, y[rows.chosen])
-    np.testing.assert_array_equal(own_mask, mask[rows.chosen])
+    np.testing.assert_array_equal(dropout_backward(x[rows.chosen], own_cache), dropout_backward(x, cache)[rows.chosen])
     assert dropout_forward(x, 0.0, np.random.default_rng(1), rows) == (x, None)
 
 

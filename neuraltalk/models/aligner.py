@@ -136,10 +136,10 @@ class Aligner:
         f, _ = dropout_forward(self.scaled(batch.regions), options.drop_prob_region, rng, part.regions)      # (R, D)
         v, region_cache = affine_forward(f, params["Wm"], params["bm"])                            # (R, h) eq 1
         x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
-        x, x_mask = dropout_forward(x, options.drop_prob_word, rng, part.words)
+        x, x_dropout = dropout_forward(x, options.drop_prob_word, rng, part.words)
         e, encoder_cache = rectified_affine_forward(x, params["We"], params["be"])                 # (M, H) eq 3
         h, brnn_cache = brnn_forward(e, sizes, params["Wf"], params["bf"], params["Wb"], params["bb"])      # (M, H) eq 4-5
-        h, h_mask = dropout_forward(h, options.drop_prob_sentence, rng, part.words)
+        h, h_dropout = dropout_forward(h, options.drop_prob_sentence, rng, part.words)
         s, sentence_cache = rectified_affine_forward(h, params["Wd"], params["bd"])                # (M, h) eq 6
         if part.whole is not None:
             s, sizes, lengths = gathered(s, part.whole.words, ranks), part.whole.sizes, part.whole.lengths
@@ -156,12 +156,12 @@ class Aligner:
         if part.whole is not None:
             ds = given_back(ds, part.whole.words, ranks)
         dh, grads["Wd"], grads["bd"] = rectified_affine_backward(ds, sentence_cache)
-        dh = dropout_backward(dh, h_mask)
+        dh = dropout_backward(dh, h_dropout)
         de, grads["Wf"], grads["bf"], grads["Wb"], grads["bb"] = brnn_backward(dh, brnn_cache)
         train_words = bool(options.train_word_vectors)
         dx, grads["We"], grads["be"] = rectified_affine_backward(de, encoder_cache, need_dx=train_words)
         if train_words:
-            grads["Ww"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
+            grads["Ww"] = embedding_backward(dropout_backward(dx, x_dropout), word_cache)
         _, grads["Wm"], grads["bm"] = affine_backward(dv, region_cache, need_dx=False)
 
         reg_cost = 0.0

@@ -108,20 +108,20 @@ class Captioner:
         N, share = part.sizes(len(batch.features))
 
         v, image_cache = self._encode_images(batch.features)                               # (N, E)
-        v, v_mask = dropout_forward(v, options.drop_prob_encoder, rng, part.sentences)
+        v, v_dropout = dropout_forward(v, options.drop_prob_encoder, rng, part.sentences)
         x, word_cache = embedding_forward(inputs, params["Ws"])                            # (M, E)
-        x, x_mask = dropout_forward(x, options.drop_prob_encoder, rng, part.words)
+        x, x_dropout = dropout_forward(x, options.drop_prob_encoder, rng, part.words)
         h, hidden_cache = self.generator.hidden_forward(v, x, sizes, params, options)      # (M, H)
-        dropped, h_mask = dropout_forward(h, options.drop_prob_decoder, rng, part.words)
+        dropped, h_dropout = dropout_forward(h, options.drop_prob_decoder, rng, part.words)
         log_likelihood, dscores, dbd = softmax_cross_entropy(dropped @ params["Wd"], params["bd"], targets, 1 / N)
 
         ddropped = dscores @ params["Wd"].T                                                # (M, H)
         grads = {"Wd": dropped.T @ dscores, "bd": dbd}
-        dh = dropout_backward(ddropped, h_mask)
+        dh = dropout_backward(ddropped, h_dropout)
         dv, dx, hidden_grads = self.generator.hidden_backward(dh, hidden_cache)
         grads.update(hidden_grads)
-        grads["Ws"] = embedding_backward(dropout_backward(dx, x_mask), word_cache)
-        _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_mask), image_cache, need_dx=False)
+        grads["Ws"] = embedding_backward(dropout_backward(dx, x_dropout), word_cache)
+        _, grads["We"], grads["be"] = affine_backward(dropout_backward(dv, v_dropout), image_cache, need_dx=False)
 
         strength = share * self.options.regc / N
         reg_cost = sum(weight_decay(params[name], grads[name], strength) for name in self.regularised())
