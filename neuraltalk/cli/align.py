@@ -88,16 +88,15 @@ def parts(given):
 def report(name, checkpoint, words, block, betas):
     """Print how the sentence `words` (numbers) is divided among the regions of `block` (a RegionBlock of one image)."""
     from neuraltalk.data.batches import pack_words
-    from neuraltalk.decode.phrase_mrf import best_labels, energy, segments
-    from neuraltalk.layers.overflow import quiet
+    from neuraltalk.decode.phrase_mrf import best_labels, energy, segments, unary_potentials
 
     aligner, tokens = checkpoint.aligner(), checkpoint.vocabulary.decode(words)
     packed = pack_words([words])  # a single sentence's rows are its words in order
     v, s = aligner.embed_regions(block.features), aligner.embed_words(packed)  # (R, h), (n, h)
-    with quiet():
-        scores = s @ v.T / aligner.options.margin  # (n, R) eq 11
+    scores, regions = unary_potentials(v, block.offsets, s, [range(len(words))], [0])  # (n, R) eq 11
+    scores /= aligner.options.margin
     [[total]] = aligner.scores(v, block.offsets, s, packed) / aligner.options.margin
-    labels = [best_labels(scores, [len(v)], [range(len(words))], beta)[0].tolist() for beta in betas]
+    labels = [best_labels(scores, regions, [range(len(words))], beta)[0].tolist() for beta in betas]
     shown = sorted({region for own in (scores.argmax(axis=1).tolist(), *labels) for region in own})
 
     print(f"{name}: {' '.join(tokens)}")

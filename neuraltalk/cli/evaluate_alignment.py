@@ -101,7 +101,7 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
     Empty if no phrase of these images can be scored.
     """
     from neuraltalk.data.batches import pack_words, rows_of_sentences
-    from neuraltalk.layers.overflow import quiet
+    from neuraltalk.decode.phrase_mrf import unary_potentials
     from neuraltalk.metrics.grounding import chosen_region, find_phrases, grounding, narrow
 
     nouns = scene_nouns(vocabulary, phrases)
@@ -111,9 +111,8 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
             found = find_phrases(phrases[imgid], own, vocabulary.encode)
             if found:
                 block, packed = regions.of([imgid]), pack_words(own)
-                with quiet():
-                    scores = aligner.embed_words(packed) @ aligner.embed_regions(block.features).T  # (M, R)
-                rows = rows_of_sentences(packed)
+                v, s, rows = aligner.embed_regions(block.features), aligner.embed_words(packed), rows_of_sentences(packed)
+                scores, _ = unary_potentials(v, block.offsets, s, rows, [0] * len(own))  # (M, R)
                 for what, some in (("phrases", found), ("nouns", narrow(found, nouns.__contains__, own))):
                     choices[what] += [
                         (chosen_region(phrase, scores[rows[phrase.sentence]]), block.boxes, phrase.boxes)
