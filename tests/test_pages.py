@@ -211,7 +211,7 @@ def test_in_a_browser(browser, folder):
     """Hostile texts do nothing, the script runs without a word on the console: it orders, finds and counts."""
     with opened(browser, folder, captions_page(one(*HOSTILE[:3]), "calm", folder, folder)) as page:
         assert page.evaluate("document.title") == "calm"
-        assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth === 40)")
+        page.until("[...document.images].every((image) => image.complete && image.naturalWidth === 40)")  # they load lazily
         page.choose("#order", "0 up")
         assert page.all(".card", NAMES) == ["2.png", "1.png", "0.png"]
         page.press("/")
