@@ -28,6 +28,7 @@ from turns import COLUMNS, compare
 
 from neuraltalk.data.batches import AlignmentBatch, pack_words
 from neuraltalk.layers.brnn import turn
+from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.aligner import Aligner, AlignerOptions
 from neuraltalk.train.solver import Solver
 
@@ -169,6 +170,7 @@ def main():
     parser.add_argument("--violated", type=float, nargs="+", default=[None, 0.05],
                         help="shares of active hinges (default: those of the margin 1 at the start, then 0.05)")
     arguments = parser.parse_args()
+    keep_freed_memory()                                     # as training does; it serves all three
     print(f"violated  {COLUMNS}")
     batch = make_data(np.random.default_rng(0))
     for share in arguments.violated:

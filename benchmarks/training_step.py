@@ -20,6 +20,7 @@ import numpy as np
 from turns import COLUMNS, compare
 
 from neuraltalk.data.batches import Batch, pack_sentences
+from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.solver import Solver
 
@@ -122,6 +123,7 @@ def main():
     parser.add_argument("--hidden", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--vocabulary", type=int, nargs="+", default=[2538, 5600])
     options = parser.parse_args()
+    keep_freed_memory()                                     # as training does; it serves all three
     print(f"hidden  vocabulary  {COLUMNS}")
     for H in options.hidden:
         for V in options.vocabulary:

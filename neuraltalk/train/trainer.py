@@ -22,6 +22,7 @@ import numpy as np
 
 from neuraltalk.data.pairs import Pairs
 from neuraltalk.errors import UserError
+from neuraltalk.memory import keep_freed_memory
 from neuraltalk.parallel import blas_threads
 from neuraltalk.ranks import ALONE, Interrupted
 from neuraltalk.train import checkpoint as checkpoints
@@ -130,6 +131,7 @@ class Trainer:
         cost isn't a number any more or explodes, and when the task gives the run up.
         """
         state = "stopped"
+        keep_freed_memory()
         with interruption() as interrupted, np.errstate(over="ignore", invalid="ignore"):  # the cost is watched instead
             try:
                 self.ranks.check_same(self._start, "weights, data or options")
