@@ -162,6 +162,7 @@ def test_nan_is_not_hidden(both_twins):
         batch.regions[4] = np.nan       # the middle one of the third image
         v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
         assert np.isnan(aligner.scores(v, batch.offsets, s, batch.sentences)[2]).all()
+        assert np.isnan(aligner.loss(batch).total_cost)     # training stops by it
 
 
 def test_scoring_in_blocks_is_scoring_at_once(monkeypatch):

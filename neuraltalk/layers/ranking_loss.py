@@ -34,7 +34,7 @@ def ranking_loss(S, margin=1.0, scale=1.0):
     for terms, axis in ((sentences, 1), (images, 0)):
         np.fill_diagonal(terms, 0)
         kinks.note(terms)
-        active = terms > 0
+        active = ~(terms <= 0)                              # what isn't a number counts, and then the cost is none
         cost += float(np.sum(terms, where=active, dtype=np.float64))
         dS += active
         np.fill_diagonal(dS, np.diagonal(dS) - active.sum(axis=axis))
