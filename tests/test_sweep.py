@@ -1,6 +1,7 @@
 """Sweeps: ranges are checked, workers share a study, bad runs end early, nothing is lost when a worker dies."""
 
 import csv
+import doctest
 import json
 import os
 import pathlib
@@ -135,8 +136,6 @@ def test_examples_are_ranges(name):
 
 
 def test_differences_are_named():
-    import doctest
-
     assert doctest.testmod(range_files).failed == 0
 
 
@@ -532,6 +531,21 @@ def test_a_half_written_line_of_the_journal_is_no_harm(study, tmp_path):
     assert all(json.loads(line) for line in (tmp_path / "journal").read_text().splitlines())
 
 
+def test_a_storage_s_password_is_never_shown(study, tmp_path, monkeypatch):
+    from neuraltalk.train import study as studies
+    from neuraltalk.train import study_storage
+
+    assert doctest.testmod(study_storage).failed == 0
+    study()
+    with pytest.raises(UserError, match="can't be used as the sweep's storage") as unknown:
+        studies.open_study("nothing://me:secret@host/db", "s")
+    monkeypatch.setattr(studies, "open_storage", lambda storage, create: study_storage.open_storage(str(tmp_path / "journal"), True))
+    with pytest.raises(UserError, match="no sweep 'other' there; there are s") as missing:
+        studies.open_study("postgresql://me:secret@host/db", "other", create=False)
+    for caught in (unknown, missing):
+        assert "me:***@host" in str(caught.value) and "secret" not in str(caught.value)
+
+
 def test_random_settings_depend_on_nothing_but_seed_and_number(study, tmp_path):
     from neuraltalk.train import study as studies
 
@@ -556,10 +570,10 @@ def test_settings_come_to_lie_where_good_ones_were(study):
 
 @pytest.mark.parametrize("kind", ["median", "halving", "none"])
 def test_pruners_spare_the_warm_up(study, kind):
-    from neuraltalk.train import study as studies
+    from neuraltalk.train.study_settings import pruner_of
 
     there = study()
-    there.study.pruner = studies.pruner_of(kind, warmup=2, startup=2)
+    there.study.pruner = pruner_of(kind, warmup=2, startup=2)
     ended = []
     for figure in (1.0, 2.0, 3.0, 9.0, 0.5):
         sitting = there.take(99, searched())

@@ -164,10 +164,11 @@ def show_list(options):
     """The table of a sweep, as it is."""
     from neuraltalk.cli.ranges import check_ranges, read_ranges
     from neuraltalk.train.study import open_study
+    from neuraltalk.train.study_storage import hidden_password
 
     storage = options.storage or default_storage(options)
     study, content = open_study(storage, options.name, create=False)
-    ranges = check_ranges(content, storage) if options.ranges is None else read_ranges(options.ranges)
+    ranges = check_ranges(content, hidden_password(storage)) if options.ranges is None else read_ranges(options.ranges)
     show(plan_of(options, ranges), study, options)
     return 0
 
@@ -200,7 +201,7 @@ def describe(plan, base, study, data, options):
     """Say what is searched, on what."""
     from neuraltalk.cli import train
     from neuraltalk.cli.sweep_table import heading
-    from neuraltalk.train.study import hidden_password
+    from neuraltalk.train.study_storage import hidden_password
 
     train.describe_data(base, data)
     console.say(f"ranges      {plan.ranges.path}: {', '.join(plan.ranges.searched)}")

@@ -21,6 +21,8 @@ from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train import study as studies
 from neuraltalk.train.interruption import interruption
 from neuraltalk.train.schedule import generators
+from neuraltalk.train.study_settings import pruner_of
+from neuraltalk.train.study_storage import first_line, hidden_password, storage_faults
 from neuraltalk.train.tasks import TASKS
 from neuraltalk.train.trainer import Trainer, initialise_from
 
@@ -63,14 +65,14 @@ class Plan:
 
     def open(self):
         """The Study. Raises UserError if the storage has one of other ranges under this name."""
-        pruner = studies.pruner_of(self.pruner, self.warmup, self.startup)
+        pruner = pruner_of(self.pruner, self.warmup, self.startup)
         study, before = studies.open_study(
             self.storage, self.name, self.higher, self.ranges.content, pruner, self.seed, self.sampler
         )
         change = difference(before, self.ranges.content)
         if change:
             raise UserError(
-                f"{self.ranges.path}: sweep {self.name!r} in {studies.hidden_password(self.storage)} has other ranges ({change}); "
+                f"{self.ranges.path}: sweep {self.name!r} in {hidden_password(self.storage)} has other ranges ({change}); "
                 "give another --name to start a new one"
             )
         return study
@@ -175,10 +177,10 @@ class Worker:
         try:
             with interruption() as interrupted:
                 return self._run(interrupted)
-        except studies.storage_faults() as fault:
-            storage = studies.hidden_password(self.plan.storage)
+        except storage_faults() as fault:
+            storage = hidden_password(self.plan.storage)
             raise UserError(
-                f"{storage}: the sweep's storage can't be reached any more ({studies.first_line(fault)}); the same command continues "
+                f"{storage}: the sweep's storage can't be reached any more ({first_line(fault)}); the same command continues "
                 "when it is back"
             ) from None
 

@@ -36,8 +36,7 @@ class StatusFile:
     """Collects the history and writes it."""
 
     def __init__(self, folder, run_name, params, names):
-        host = platform.node().split(".")[0] or "localhost"
-        self.path = pathlib.Path(folder) / f"{host}_{run_name}_status.json"
+        self.path = pathlib.Path(folder) / f"{host_name()}_{run_name}_status.json"
         self.names = names  # of the three figures of an entry
         self.content = {"params": dict(params), "history": [], "state": "training", "checkpoint": None}
         self.written = -math.inf
@@ -91,6 +90,11 @@ class StatusFile:
     def write(self):
         self.written = time.monotonic()
         write_json(self.path, self.content)
+
+
+def host_name():
+    """This machine's name, without its domain."""
+    return platform.node().split(".")[0] or "localhost"
 
 
 def thinned(history, most):

@@ -7,9 +7,10 @@ attributes say:
     run         of a trial that continues a run: its number, which its files are named by
     worker      {"host", "space", "pid", "began"}: the process that works on it
     seconds     of work so far, over all sittings; rewritten every BEAT seconds, which is the worker's sign of life
-    options     what driver.py would be given, epochs: how far it came
+    options     what driver.py would be given; epochs: how far it came; figure, evaluations: the best so far, of how many
     fault       why it ended before its time; refused: it is no run at all, driver.py wouldn't take these options
     deaths      how many workers died of it in a row without any evaluation in between
+    surplus     it is no sitting at all: others, who asked at the same moment, have taken the last runs
 
 Nobody's clock is compared with another's: a worker of another machine is taken for dead when its sign of life hasn't changed
 for PATIENCE seconds while somebody looked, one of this machine when its process is gone. If it was alive after all, its next
@@ -25,20 +26,18 @@ import time
 import warnings
 from typing import NamedTuple
 
-import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning, OptunaError, UpdateFinishedTrialError
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from neuraltalk.errors import UserError
+from neuraltalk.train.status import host_name
+from neuraltalk.train.study_settings import SeededSampler, distribution_of, run_numbers
+from neuraltalk.train.study_storage import hidden_password, open_storage, storage_faults, telling_storage_faults
 
 BEAT = 20.0  # seconds between signs of life
 PATIENCE = 120.0  # seconds without one until a worker on another machine counts as dead
-GRACE = 10  # seconds after which a journal's lock counts as left behind
 MOST_DEATHS = 3  # of workers in a row that never came to an evaluation: then the run itself is the reason
-JOURNAL = b'{"op_code":'  # how Optuna's journals begin
-FACTOR = 3  # successive halving: of so many runs one goes on
 
 FINISHED, PRUNED, STOPPED, REFUSED, TRAINING, WAITING = "finished", "pruned", "stopped", "refused", "training", "waiting"
 
@@ -67,13 +66,13 @@ class Lost(Exception):
 
 
 class Study:
-    """The study named `name` in a storage. Raises UserError where the storage can't be used."""
+    """What a sweep has tried so far, and who does what next; `study` is Optuna's (see open_study)."""
 
     def __init__(self, study):
         self.study = study
         self.higher = study.direction == optuna.study.StudyDirection.MAXIMIZE  # whether higher figures are better
         self.looked = {}  # number of a trial -> [its sign of life, when it was first seen, whether it has changed since]
-        self.host = platform.node().split(".")[0] or "localhost"
+        self.host = host_name()
 
     # ---- what there is
 
@@ -134,7 +133,7 @@ class Study:
         waiting = any(trial.state == TrialState.WAITING for trial in self._trials())
         if not waiting and sum(run.state != REFUSED for run in runs) >= limit:
             return None
-        trial = self.study.ask({name: _distribution(wanted) for name, wanted in distributions.items()})
+        trial = self.study.ask({name: distribution_of(wanted) for name, wanted in distributions.items()})
         run = run_numbers(self._trials())[trial.number]
         if "run" not in trial.user_attrs and self._surplus(run, limit):
             trial.set_user_attr("surplus", True)
@@ -232,15 +231,6 @@ class Study:
             raise Lost from None
 
 
-def run_numbers(trials):
-    """The number of the run that each trial of a study is a sitting of: the runs are counted as they began."""
-    numbers, began = [], 0
-    for trial in trials:
-        numbers.append(trial.user_attrs.get("run", began))
-        began += "run" not in trial.user_attrs
-    return numbers
-
-
 class Sitting:
     """A trial that this process works on, for the run with the number `run`: as a context it gives signs of life."""
 
@@ -261,7 +251,7 @@ class Sitting:
 
     def __enter__(self):
         space = process_space()
-        worker = {"host": platform.node().split(".")[0] or "localhost", "space": space, "pid": os.getpid()}
+        worker = {"host": host_name(), "space": space, "pid": os.getpid()}
         self.note(worker=worker | {"began": process_began(os.getpid())})
         self._thread.start()
         return self
@@ -302,6 +292,40 @@ class Sitting:
                 return
 
 
+def open_study(storage, name, higher=False, ranges=None, pruner=None, seed=0, sampler="tpe", create=True):
+    """The Study of a sweep, made if it isn't there.
+
+    storage  a URL of a database that Optuna takes, or the path of a file
+    higher   whether higher figures are better
+    ranges   the content of the file of ranges, for comparison; None: whatever the study has
+    pruner   one of Optuna's; sampler, seed: as SeededSampler takes them
+
+    Returns (Study, the ranges it has). Raises UserError if it can't be opened, is a study of something else or (create False) isn't there.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with telling_storage_faults(storage):
+        opened = open_storage(storage, create)
+        names = optuna.get_all_study_names(opened)
+        if name not in names and not create:
+            there = f"; there are {', '.join(sorted(names))}: name one by --name" if names else ""
+            raise UserError(f"{hidden_password(storage)}: no sweep {name!r} there{there}")
+        study = optuna.create_study(
+            storage=opened,
+            study_name=name,
+            load_if_exists=True,
+            direction="maximize" if higher else "minimize",
+            pruner=pruner or optuna.pruners.NopPruner(),
+            sampler=SeededSampler(sampler, seed),
+        )
+        before = study.user_attrs.get("ranges")
+        if before is None:
+            if study.get_trials(deepcopy=False):
+                raise UserError(f"{hidden_password(storage)}: {name!r} is a study of something else; give another --name")
+            study.set_user_attr("ranges", ranges)
+            before = ranges
+    return Study(study), before
+
+
 # ---- processes
 
 
@@ -322,211 +346,3 @@ def process_began(pid):
     except (OSError, TypeError, ValueError):
         return None
     return None if after[0] == "Z" else int(after[19])
-
-
-# ---- opening
-
-
-def open_study(storage, name, higher=False, ranges=None, pruner=None, seed=0, sampler="tpe", create=True):
-    """The Study of a sweep, made if it isn't there.
-
-    storage  a URL of a database that Optuna takes, or the path of a file
-    higher   whether higher figures are better
-    ranges   the content of the file of ranges, for comparison; None: whatever the study has
-    pruner, sampler, seed: as pruner_of and sampler_of take them
-
-    Returns (Study, the ranges it has). Raises UserError if it can't be opened, has other ranges or (create False) isn't there.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with telling_storage_faults(storage):
-        opened = _open_storage(storage, create)
-        names = optuna.get_all_study_names(opened)
-        if name not in names and not create:
-            there = f"; there are {', '.join(sorted(names))}: name one by --name" if names else ""
-            raise UserError(f"{storage}: no sweep {name!r} there{there}")
-        study = optuna.create_study(
-            storage=opened,
-            study_name=name,
-            load_if_exists=True,
-            direction="maximize" if higher else "minimize",
-            pruner=pruner or optuna.pruners.NopPruner(),
-            sampler=sampler_of(sampler, seed),
-        )
-        before = study.user_attrs.get("ranges")
-        if before is None:
-            if study.get_trials(deepcopy=False):
-                raise UserError(f"{storage}: {name!r} is a study of something else; give another --name")
-            study.set_user_attr("ranges", ranges)
-            before = ranges
-    return Study(study), before
-
-
-def _open_storage(storage, create):
-    if "://" in storage:
-        kind, _, place = storage.partition("://")
-        if kind.startswith("sqlite") and place.strip("/") not in ("", ":memory:"):
-            path = pathlib.Path(place[1:].partition("?")[0])
-            if not create and not path.exists():
-                raise UserError(f"{storage}: no such file; start a sweep there first, or name the storage of one")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return optuna.storages.RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": 60}})
-        if kind.startswith("sqlite"):
-            raise UserError(f"{storage}: nobody else could see it; give a file, as in sqlite:///cv/sweep.db")
-        return optuna.storages.get_storage(storage)
-    path = pathlib.Path(storage).resolve()
-    if not create and not path.exists():
-        raise UserError(f"{storage}: no such file; start a sweep there first, or name the storage of one by --storage")
-    if path.exists():
-        with open(path, "rb") as file:
-            head = file.read(len(JOURNAL))
-        if head != JOURNAL[: len(head)]:
-            raise UserError(f"{storage}: is a file of something else; name one that isn't there yet, or a sweep's")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(path), JournalLock(str(path))))
-
-
-class JournalLock(JournalFileOpenLock):
-    """The lock of whoever writes into a journal, a file beside it: that works on network file systems too.
-
-    A writer that died may have left the lock, which is broken after a while, and half a line, which the next line would be
-    glued to: it is taken away first.
-    """
-
-    def __init__(self, path):
-        super().__init__(path, grace_period=GRACE)
-        self.path = path
-
-    def acquire(self):
-        super().acquire()
-        try:
-            drop_half_line(self.path)
-        except BaseException:
-            self.release()
-            raise
-        return True
-
-    def release(self):
-        with contextlib.suppress(RuntimeError):  # it was so slow that another writer took the lock for a dead one's
-            super().release()
-
-
-def drop_half_line(path):
-    """Cut a file behind its last line end."""
-    with open(path, "r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return
-        file.seek(size - 1)
-        if file.read(1) == b"\n":
-            return
-        end = size
-        while end > 0:  # the last line end, from behind
-            begin = max(0, end - 65536)
-            file.seek(begin)
-            found = file.read(end - begin).rfind(b"\n")
-            if found >= 0:
-                file.truncate(begin + found + 1)
-                return
-            end = begin
-        file.truncate(0)
-
-
-def storage_faults():
-    """The exceptions of a storage that can't be reached."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return OptunaError, SQLAlchemyError
-
-
-@contextlib.contextmanager
-def telling_storage_faults(storage):
-    """In the block, a storage that can't be opened is told in one line."""
-    try:
-        yield
-    except (*storage_faults(), OSError, ImportError, ValueError, LookupError, TypeError, AssertionError, AttributeError) as fault:
-        raise UserError(
-            f"{hidden_password(storage)}: can't be used as the sweep's storage ({first_line(fault)}); give the path of a file, or "
-            "the URL of a database as Optuna takes it"
-        ) from None
-
-
-def first_line(fault):
-    """What an exception says, in short."""
-    lines = str(fault).strip().splitlines() or [""]
-    return lines[0][:200] or type(fault).__name__
-
-
-def hidden_password(storage):
-    """A URL as it may be shown.
-
-    >>> hidden_password("postgresql://me:secret@host/db"), hidden_password("cv/sweep/journal")
-    ('postgresql://me:***@host/db', 'cv/sweep/journal')
-    """
-    kind, mark, place = storage.partition("://")
-    account, at, rest = place.rpartition("@")
-    if not mark or not at or ":" not in account:
-        return storage
-    return f"{kind}://{account.partition(':')[0]}:***@{rest}"
-
-
-# ---- how settings are drawn, and how bad runs are found
-
-
-def pruner_of(kind, warmup, startup):
-    """kind "none", "median" (worse than the median of the finished runs at the same evaluation, once there are `startup`) or
-    "halving" (not in the best third at evaluations warmup + 1, three times that, ...); never in the first `warmup` evaluations."""
-    if kind == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup + 1)
-    if kind == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=warmup + 1, reduction_factor=FACTOR)
-    return optuna.pruners.NopPruner()
-
-
-def sampler_of(kind, seed):
-    """kind "tpe" (Tree-structured Parzen estimator, Bergstra and others 2011) or "random"."""
-    return SeededSampler(kind, seed)
-
-
-class SeededSampler(optuna.samplers.BaseSampler):
-    """Draws the settings of a trial by a generator of its own, seeded by the sweep's seed and the run's number.
-
-    So random settings are the same with any number of workers, and no two workers draw the same ones.
-    """
-
-    def __init__(self, kind, seed):
-        self.kind, self.seed, self.sampler = kind, seed, None
-        self._seat(0)
-
-    def _seat(self, number):
-        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
-        if self.kind == "random":
-            self.sampler = optuna.samplers.RandomSampler(seed=seed)
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            self.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)  # others' running trials count as bad
-
-    def before_trial(self, study, trial):
-        self._seat(run_numbers(study.get_trials(deepcopy=False))[trial.number])
-        self.sampler.before_trial(study, trial)
-
-    def after_trial(self, study, trial, state, values):
-        self.sampler.after_trial(study, trial, state, values)
-
-    def infer_relative_search_space(self, study, trial):
-        return self.sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study, trial, search_space):
-        return self.sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(self, study, trial, name, distribution):
-        return self.sampler.sample_independent(study, trial, name, distribution)
-
-
-def _distribution(wanted):
-    """Optuna's distribution of a Choices or an Interval of cli/ranges.py."""
-    if hasattr(wanted, "values"):
-        return optuna.distributions.CategoricalDistribution(wanted.values)
-    if wanted.whole:
-        return optuna.distributions.IntDistribution(wanted.low, wanted.high, wanted.log, wanted.step or 1)
-    return optuna.distributions.FloatDistribution(wanted.low, wanted.high, wanted.log, wanted.step)
