@@ -18,8 +18,9 @@ from neuraltalk.data.pairs import encode_pairs
 from neuraltalk.data.regions import open_regions
 from neuraltalk.errors import UserError
 from neuraltalk.metrics.retrieval import retrieval
-from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
+from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.retrieval import pairs_by_image, retrieve
+from neuraltalk.train.run_files import newest_checkpoint
 
 SIZES = ["--embedding_size", "12", "--word_encoding_size", "6", "--hidden_size", "8"]
 SMALL = [

@@ -16,8 +16,9 @@ from neuraltalk.cli import share
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
-from neuraltalk.train import checkpoint as checkpoints
-from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint, newest_last, save_checkpoint
+from neuraltalk.train import run_files
+from neuraltalk.train.checkpoint import load_checkpoint, save_checkpoint
+from neuraltalk.train.run_files import newest_checkpoint, newest_last
 
 PYTHON2 = pathlib.Path(__file__).parent / "data" / "neuraltalk_python2.p"
 WORDS = Vocabulary(["a", "dog", "runs", "café"], np.log([1, 0.5, 0.25, 0.125, 0.0625]))
@@ -226,18 +227,18 @@ def test_the_newest(tmp_path):
 
 def test_file_names(tmp_path):
     options = types.SimpleNamespace(dataset="flickr8k", generator="rnn", fappend="wide")
-    best = checkpoints.best_path(tmp_path, options)
+    best = run_files.best_path(tmp_path, options)
     assert best == tmp_path / "flickr8k_rnn_wide.p"
-    assert checkpoints.last_path(best) == tmp_path / "flickr8k_rnn_wide.last.p"
+    assert run_files.last_path(best) == tmp_path / "flickr8k_rnn_wide.last.p"
     (tmp_path / "my data").mkdir()
     options.dataset = str(tmp_path / "my data")
-    assert checkpoints.best_path("cv", options).name == "my-data_rnn_wide.p"
-    assert checkpoints.best_path_of_run(tmp_path / "a.last.p", options) == tmp_path / "a.p"
-    assert checkpoints.best_path_of_run(tmp_path / "a.last.previous.p", options) == tmp_path / "a.previous.p"
-    checkpoints.keep_previous(best)
+    assert run_files.best_path("cv", options).name == "my-data_rnn_wide.p"
+    assert run_files.best_path_of_run(tmp_path / "a.last.p", options) == tmp_path / "a.p"
+    assert run_files.best_path_of_run(tmp_path / "a.last.previous.p", options) == tmp_path / "a.previous.p"
+    run_files.keep_previous(best)
     assert not best.with_name("flickr8k_rnn_wide.previous.p").exists()
     best.write_text("x")
-    checkpoints.keep_previous(best)
+    run_files.keep_previous(best)
     assert best.with_name("flickr8k_rnn_wide.previous.p").read_text() == best.read_text() == "x"
 
 
@@ -274,7 +275,7 @@ def test_a_copy_never_replaces_a_file_and_says_when_half_precision_is_not_enough
     assert copy.read_text() == "mine"
 
 
-SHIPPED = pathlib.Path(__file__).parents[1] / "cv" / checkpoints.SHIPPED
+SHIPPED = pathlib.Path(__file__).parents[1] / "cv" / run_files.SHIPPED
 
 
 def test_the_checkpoint_that_travels_with_the_project_is_small_and_knows_its_features():

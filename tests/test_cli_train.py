@@ -18,7 +18,8 @@ from neuraltalk.cli import train as command
 from neuraltalk.cli.options import TABLE, build_parser, checked, resolve
 from neuraltalk.cli.records import RECORDS, AlignmentTrainingOptions, TrainingOptions
 from neuraltalk.errors import UserError
-from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
+from neuraltalk.train.checkpoint import load_checkpoint
+from neuraltalk.train.run_files import newest_checkpoint
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = [

@@ -21,7 +21,8 @@ from neuraltalk.cli import sweep as command
 from neuraltalk.cli import train
 from neuraltalk.cli.ranges import check_ranges, read_ranges
 from neuraltalk.errors import UserError
-from neuraltalk.train.checkpoint import load_checkpoint, newest_checkpoint
+from neuraltalk.train.checkpoint import load_checkpoint
+from neuraltalk.train.run_files import newest_checkpoint
 from neuraltalk.train.runs import RunFolders
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -16,8 +16,9 @@ from neuraltalk.models.captioner import Captioner, CaptionerOptions, Loss
 from neuraltalk.train import trainer as training
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.perplexity import from_log_likelihood, perplexity
+from neuraltalk.train.restoring import initialise_from
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
-from neuraltalk.train.trainer import Trainer, TrainingData, Watcher, initialise_from
+from neuraltalk.train.trainer import Trainer, TrainingData, Watcher
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], np.log([1, 0.9, 0.8, 0.7, 0.6, 0.5]))
 SMALL = {"image_encoding_size": 4, "word_encoding_size": 4, "hidden_size": 4, "batch_size": 8, "max_epochs": 3.0}

@@ -111,7 +111,8 @@ def open_checkpoint(path, kind=None):
 
     kind "captioner" or "alignment" refuses the other, in one line.
     """
-    from neuraltalk.train.checkpoint import kind_of, load_checkpoint, newest_checkpoint
+    from neuraltalk.train.checkpoint import kind_of, load_checkpoint
+    from neuraltalk.train.run_files import newest_checkpoint
     from neuraltalk.train.tasks import TASKS
 
     checkpoint = load_checkpoint(newest_checkpoint("cv", kind) if path is None else path)

@@ -17,14 +17,16 @@ from neuraltalk.cli.ranges import FIXED_ONLY, Ranges, difference
 from neuraltalk.errors import UserError
 from neuraltalk.files import copy_file, lock_beside, locked
 from neuraltalk.models.captioner import GENERATORS
-from neuraltalk.train import checkpoint as checkpoints
+from neuraltalk.train import run_files
 from neuraltalk.train import study as studies
+from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.interruption import interruption
+from neuraltalk.train.restoring import initialise_from
 from neuraltalk.train.schedule import generators
 from neuraltalk.train.study_settings import pruner_of
 from neuraltalk.train.study_storage import first_line, hidden_password, storage_faults
 from neuraltalk.train.tasks import TASKS
-from neuraltalk.train.trainer import Trainer, initialise_from
+from neuraltalk.train.trainer import Trainer
 
 DONE, TIME_IS_UP, INTERRUPTED = "done", "time is up", "interrupted"
 MOST_REFUSED = 20  # combinations in a row that driver.py refuses
@@ -257,7 +259,7 @@ class Worker:
             options = self.plan.options(given)
         except UserError as fault:
             return studies.REFUSED, None, str(fault)
-        best_file = checkpoints.best_path(self.plan.runs_folder, options)
+        best_file = run_files.best_path(self.plan.runs_folder, options)
         # Who holds it is either ending, because this worker has taken its run over, or another sweep of the same name.
         with locked(lock_beside(best_file), best_file, waiting=console.say):
             return self._train_locked(sitting, options, best_file)
@@ -291,7 +293,7 @@ class Worker:
         last = trainer.last_file
         if sitting.continues and last.exists():
             try:
-                resumed = checkpoints.load_checkpoint(last)
+                resumed = load_checkpoint(last)
                 if resumed.params != vars(options):
                     raise UserError(f"{last}: is of a run with other options")
                 train.check_same_data(resumed, self.data)
@@ -304,7 +306,7 @@ class Worker:
                 console.say(f"run {sitting.run}: continuing {last} at epoch {trainer.epoch:.2f} of {options.max_epochs:g}")
                 return trainer, watcher
         if options.init_model_from:
-            start = self.start.get(options.init_model_from) or checkpoints.load_checkpoint(options.init_model_from)
+            start = self.start.get(options.init_model_from) or load_checkpoint(options.init_model_from)
             self.start[options.init_model_from] = start
             initialise_from(model, start, self.data.vocabulary)
         return trainer, watcher
@@ -338,7 +340,7 @@ def keep_best(plan, study):
             file = file_of(plan, run) if run.ended else None
             if file is not None:
                 surplus = [] if run.number in kept else [file]
-                for path in (*surplus, checkpoints.last_path(file), *previous_of(file)):
+                for path in (*surplus, run_files.last_path(file), *previous_of(file)):
                     path.unlink(missing_ok=True)
         if not ranked:
             return None
@@ -355,7 +357,7 @@ def file_of(plan, run):
     if not run.options:
         return None
     try:
-        return checkpoints.best_path(plan.runs_folder, plan.options(run.options))
+        return run_files.best_path(plan.runs_folder, plan.options(run.options))
     except UserError:
         return None
 
@@ -372,13 +374,13 @@ def publish(plan, run):
     Raises FileNotFoundError if the checkpoint is on another machine, or was surpassed and removed meanwhile.
     """
     options = dataclasses.replace(plan.options(run.options), fappend=plan.name)
-    source, target = file_of(plan, run), checkpoints.best_path(plan.folder, options)
+    source, target = file_of(plan, run), run_files.best_path(plan.folder, options)
     others = set()
     if options.model == "captioner":
-        others = {checkpoints.best_path(plan.folder, dataclasses.replace(options, generator=name)) for name in GENERATORS} - {target}
+        others = {run_files.best_path(plan.folder, dataclasses.replace(options, generator=name)) for name in GENERATORS} - {target}
     if not (target.exists() and filecmp.cmp(source, target, shallow=False)):
         if target.exists() and not _of_sweep(target, plan):
-            checkpoints.keep_previous(target)
+            run_files.keep_previous(target)
         copy_file(source, target)
     for other in others:
         if other.exists() and _of_sweep(other, plan):
@@ -389,7 +391,7 @@ def publish(plan, run):
 def _of_sweep(path, plan):
     """Whether a file is the result of this sweep so far, rather than something else of the same name."""
     try:
-        params = checkpoints.load_checkpoint(path).params
+        params = load_checkpoint(path).params
     except UserError:
         return False
     return str(params.get("fappend", "")).rpartition("-")[0] == plan.name

@@ -31,24 +31,26 @@ def main(argv=None):
         return 0 if gradient_check.run(resolve(given), sys.stdout) else 1
 
     from neuraltalk.cli import models
-    from neuraltalk.train import checkpoint as checkpoints
+    from neuraltalk.train import run_files
     from neuraltalk.train import trainer as training
+    from neuraltalk.train.checkpoint import load_checkpoint
+    from neuraltalk.train.restoring import initialise_from
     from neuraltalk.train.schedule import generators
 
     ranks = world()
     resumed = start = None
     if "resume" in given:
         folder = given.get("checkpoint_output_directory", "cv")
-        resumed = checkpoints.load_checkpoint(given["resume"] or checkpoints.newest_last(folder))
+        resumed = load_checkpoint(given["resume"] or run_files.newest_last(folder))
     options = resolve(given, resumed.params if resumed else None)
     kind = models.KINDS[options.model]
     kind.check(options)
     if options.init_model_from and not resumed:
-        start = checkpoints.load_checkpoint(options.init_model_from)
+        start = load_checkpoint(options.init_model_from)
     if resumed and "checkpoint_output_directory" not in given:
-        best_file = checkpoints.best_path_of_run(resumed.path, options)
+        best_file = run_files.best_path_of_run(resumed.path, options)
     else:
-        best_file = checkpoints.best_path(options.checkpoint_output_directory, options)
+        best_file = run_files.best_path(options.checkpoint_output_directory, options)
     for folder in (best_file.parent, options.worker_status_output_directory):
         check_output_folder(folder, "--checkpoint_output_directory or --worker_status_output_directory")
 
@@ -60,7 +62,7 @@ def main(argv=None):
             check_same_data(resumed, data)
         model = kind.initialise(options, data, generators(options.seed)[0])
         if start:
-            training.initialise_from(model, start, data.vocabulary)
+            initialise_from(model, start, data.vocabulary)
         trainer = training.Trainer(model, options, data, best_file, watcher, ranks)
         if resumed:
             trainer.restore(resumed)

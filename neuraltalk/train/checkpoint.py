@@ -20,12 +20,9 @@ place of perplexity it has
 
     recall           the mean of R@10 in both directions on the validation split (0..1), or None
 
-Two files per run: `cv/DATASET_GENERATOR_FAPPEND.p` is the best so far on the validation split, `....last.p` the newest
-state, written first; an aligner's have "alignment" for GENERATOR. A new run under the same name keeps the files of the one before as
-`....previous.p`. Equal content gives equal bytes.
+Equal content gives equal bytes. Where a run's checkpoints lie is told in run_files.py.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -35,11 +32,10 @@ import numpy as np
 
 from neuraltalk.data import vocabulary as vocabularies
 from neuraltalk.errors import UserError
-from neuraltalk.files import copy_file, write_atomically
+from neuraltalk.files import write_atomically
 from neuraltalk.pickles.unpickler import load_pickle
 
 VERSION = 1
-SHIPPED = "flickr8k.p"  # in cv/, comes with the project: no run's, so it is used only where it is named
 ORIGINAL_KEYS = ("model", "params", "wordtoix", "ixtoword")  # without these there is nothing to predict with
 
 
@@ -109,68 +105,6 @@ OTHER_USES = {
 def kind_of(options):
     """The option that makes a model what it is, for messages: "--generator rnn" or "--model alignment"."""
     return f"--generator {options.generator}" if hasattr(options, "generator") else "--model alignment"
-
-
-def best_path(folder, options):
-    """Where the best checkpoint of a run goes; `options` has dataset, fappend, and generator unless it is an aligner's."""
-    dataset = pathlib.Path(options.dataset).resolve().name if os.path.isdir(options.dataset) else options.dataset
-    return pathlib.Path(folder) / f"{_tame(dataset)}_{kind_of(options).split()[-1]}_{_tame(options.fappend)}.p"
-
-
-def last_path(best):
-    """The newest state of the run whose best checkpoint is `best`."""
-    return best.with_name(best.name.removesuffix(".p") + ".last.p")
-
-
-def best_path_of_run(last, options):
-    """Where the run that wrote `last` keeps its best checkpoint: beside it, under its name."""
-    for ending, best in ((".last.p", ".p"), (".last.previous.p", ".previous.p")):
-        if last.name.endswith(ending):
-            return last.with_name(last.name.removesuffix(ending) + best)
-    return best_path(last.parent, options)
-
-
-def keep_previous(path):
-    """Keep an older run's file as `....previous.p`, too: `path` itself is there until a new one takes its place."""
-    with contextlib.suppress(FileNotFoundError):
-        copy_file(path, path.with_name(path.name.removesuffix(".p") + ".previous.p"))
-
-
-def newest_checkpoint(folder="cv", kind=None):
-    """The best checkpoint of the latest run in `folder`; a run's last state if none has been evaluated yet.
-
-    kind "captioner" or "alignment" takes only runs of that kind, which the files tell: each is opened, the newest first.
-    """
-    files = [path for path in pathlib.Path(folder).glob("*.p") if not path.name.startswith(".") and path.name != SHIPPED]
-    for wanted in (
-        lambda name: name.count(".last.p") + name.count(".previous.p") == 0,
-        lambda name: name.endswith(".last.p"),
-    ):
-        for path in sorted((path for path in files if wanted(path.name)), key=_age, reverse=True):
-            if kind is None or load_checkpoint(path).kind == kind:
-                return path
-    flag = " --model alignment" if kind == "alignment" else ""
-    what = "no checkpoint" + {"alignment": " of an alignment model", "captioner": " of a captioner", None: ""}[kind]
-    raise UserError(f"{what} in {folder}: train a model first (python driver.py{flag}), or name a checkpoint file")
-
-
-def newest_last(folder="cv"):
-    """The newest state that a run in `folder` left for --resume."""
-    found = [path for path in pathlib.Path(folder).glob("*.last.p") if not path.name.startswith(".")]
-    if not found:
-        raise UserError(
-            f"nothing to resume in {folder}: no *.last.p there; name a checkpoint, or start without --resume"
-        )
-    return max(found, key=_age)
-
-
-def _age(path):
-    return path.stat().st_mtime_ns, path.name
-
-
-def _tame(name):
-    """A name fit for a file: anything but letters, digits and -_.+ becomes -."""
-    return "".join(letter if letter.isalnum() or letter in "-_.+" else "-" for letter in str(name)) or "-"
 
 
 def save_checkpoint(path, content):

@@ -29,6 +29,8 @@ from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train.cost_watch import CostWatch
 from neuraltalk.train.flat_sum import FlatSum
 from neuraltalk.train.interruption import interruption
+from neuraltalk.train.restoring import check_memory, copy_weights, numbers
+from neuraltalk.train.run_files import keep_previous, last_path
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.solver import Solver
 from neuraltalk.train.tally import Tally
@@ -86,7 +88,7 @@ class Trainer:
     def __init__(self, model, options, data, best_file, watcher=None, ranks=ALONE):
         self.model, self.options, self.data, self.ranks = model, options, data, ranks
         self.task = TASKS[options.model](options, data)
-        self.best_file, self.last_file = best_file, checkpoints.last_path(best_file)
+        self.best_file, self.last_file = best_file, last_path(best_file)
         self.watcher = watcher or Watcher()
         self.solver = Solver(
             options.solver, options.grad_clip, options.momentum, options.decay_rate, options.smooth_eps
@@ -139,7 +141,7 @@ class Trainer:
                     self._save_best_if_missing()
                 else:
                     if self.ranks.rank == 0:
-                        checkpoints.keep_previous(self.last_file)
+                        keep_previous(self.last_file)
                     self.save_last()  # from now on there is always something to resume
                 self.watcher.starting(self)
                 state = self._loop(interrupted)
@@ -307,7 +309,7 @@ class Trainer:
         if self.ranks.rank:
             return
         if first:
-            checkpoints.keep_previous(self.best_file)
+            keep_previous(self.best_file)
         checkpoints.save_checkpoint(self.best_file, self.content(training=None))
 
     def _save_best_if_missing(self):
@@ -347,23 +349,23 @@ class Trainer:
             )
         try:
             weights = checkpoint.model if state["weights"] is None else state["weights"]
-            _copy_weights(weights, self.model.params)
+            copy_weights(weights, self.model.params)
             if self.average is not None:
-                _copy_weights(checkpoint.model, self.average)
-            _check_memory(state["solver"], self.model.params, self.options.solver)
+                copy_weights(checkpoint.model, self.average)
+            check_memory(state["solver"], self.model.params, self.options.solver)
             self.solver.restore(state["solver"])
             self.dropout_rng.bit_generator.state = state["random"]
             self.sampler.restore(state["sampler"])
             position = self.sampler.position
             if not 0 <= position <= self.sampler.pairs_count or type(position + self.sampler.passes) is not int:
                 raise ValueError("its sampler is nowhere in the data set")
-            self.best, self.evaluated_at = _numbers([state[f"best_{self.task.figure}"], state["evaluated_at"]])
-            self.cost_watch.restore(_numbers(state["cost"]))
-            self.tally.restore(_numbers(state[self.task.followed]))
-            self.threads_before = _numbers(state.get("threads", ()))  # (): unknown
+            self.best, self.evaluated_at = numbers([state[f"best_{self.task.figure}"], state["evaluated_at"]])
+            self.cost_watch.restore(numbers(state["cost"]))
+            self.tally.restore(numbers(state[self.task.followed]))
+            self.threads_before = numbers(state.get("threads", ()))  # (): unknown
             self.it, self.resumed = checkpoint.it, True
             self.saved_epoch = self.epoch
-            self.history = [dict(zip(entry, _numbers(entry.values()))) for entry in checkpoint.history]
+            self.history = [dict(zip(entry, numbers(entry.values()))) for entry in checkpoint.history]
             for entry in self.history:
                 _ = [entry[key] for key in ("it", "epoch", *self.task.names)]  # the status file tells them
             if self.history:
@@ -373,59 +375,3 @@ class Trainer:
             raise UserError(
                 f"{checkpoint.path}: can't be resumed with this data set and these options: {reason}"
             ) from None
-
-
-def _numbers(values):
-    """The values as a list, each a number or None."""
-    values = list(values)
-    if not all(value is None or type(value) in (int, float) for value in values):
-        raise TypeError("a number was expected in its training state")
-    return values
-
-
-def _copy_weights(source, target):
-    """Fill the arrays of `target` with those of `source`, which has to have the same names and shapes."""
-    for name, array in target.items():
-        if name not in source or source[name].shape != array.shape:
-            found = source[name].shape if name in source else "missing"
-            raise ValueError(f"array {name} is {found}, expected shape {array.shape}")
-        with np.errstate(over="ignore"):  # from 64 bits to 32
-            array[...] = source[name]
-        if not np.isfinite(array).all():
-            raise ValueError(f"array {name} has numbers too large for {array.dtype}")
-
-
-def _check_memory(state, params, rule):
-    """The solver's arrays have to be its own, and of the weights' shapes and dtype: the solver itself doesn't look."""
-    if state["solver"] != rule:
-        raise ValueError(f"it was trained with --solver {state['solver']!r:.30}")
-    for key, array in state["memory"].items():
-        weights = params.get(key.partition("/")[2])
-        if (
-            weights is None
-            or array.shape != weights.shape
-            or array.dtype != weights.dtype
-            or not np.isfinite(array).all()
-        ):
-            raise ValueError(f"solver array {key!r:.50} doesn't fit the weights")
-
-
-def initialise_from(model, checkpoint, vocabulary):
-    """Copy the weights of `checkpoint` into a new model (--init_model_from).
-
-    Raises UserError if it knows other words, has other sizes, or is of another kind.
-    """
-    name = checkpoint.path
-    if checkpoint.vocabulary.words != vocabulary.words:
-        raise UserError(
-            f"{name}: its vocabulary of {len(checkpoint.vocabulary)} words is not this data set's of "
-            f"{len(vocabulary)}: its word vectors would mean other words; use the data set and "
-            "--word_count_threshold that it was trained with"
-        )
-    own, wanted = checkpoints.kind_of(checkpoint.options), checkpoints.kind_of(model.options)
-    if own != wanted:
-        raise UserError(f"{name}: holds {own}, not {wanted.split()[-1]}")
-    try:
-        _copy_weights(checkpoint.model, model.params)
-    except ValueError as fault:
-        raise UserError(f"{name}: doesn't fit this model: {fault}; set the sizes that it was trained with") from None
