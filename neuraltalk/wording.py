@@ -1,4 +1,4 @@
-"""Words of messages that depend on a number."""
+"""Words of messages that depend on a number, or on how many there are."""
 
 
 def plural(number, one, several=None):
@@ -20,3 +20,12 @@ def are(number):
 def have(number):
     """Likewise "has" or "have"."""
     return "has" if number == 1 else "have"
+
+
+def some(names):
+    """The first few of many names.
+
+    >>> some(["a", "b"]), some(["a", "b", "c", "d"])
+    ('a, b', 'a, b, c ...')
+    """
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from neuraltalk.data import assemble as assemble_module
 from neuraltalk.data.assemble import assemble
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.importers import Described, read_captions, tokenize
+from neuraltalk.data.picture_names import Pictures
+from neuraltalk.data.splits import use_split_files
 from neuraltalk.errors import UserError
 
 
@@ -43,8 +46,6 @@ DOGS = [("a.jpg", ["A dog, running.", "One dog"], None), ("b.jpg", ['A "cat"'], 
     ],
 )
 def test_tokens_are_lower_case_letters_and_digits(caption, tokens):
-    import unicodedata
-
     assert tokenize(caption) == unicodedata.normalize("NFC", tokens).split()
 
 
@@ -84,6 +85,12 @@ def test_letters_and_empty_lines(tmp_path):
         ("hund.jpg", ["Ein häßlicher Köter"], None),
         ("犬.jpg", ["犬が走る"], None),
     ]
+
+
+def test_names_keep_their_spaces_and_captions_fit_on_a_line(tmp_path):
+    text = 'image,caption\n"my  dog\u2028.jpg ","A dog\n\n runs"\n'
+    assert described(tmp_path / "x.csv", text) == [("my  dog\u2028.jpg", ["A dog runs"], None)]
+    assert described(tmp_path / "x.tsv", "my  dog.jpg\tA dog\u2028 runs\n") == [("my  dog.jpg", ["A dog runs"], None)]
 
 
 def test_a_quotation_at_the_start_of_a_caption_is_no_quoting_in_tab_files(tmp_path):
@@ -271,6 +278,47 @@ def test_names_with_folders_other_cases_or_no_extension_are_found(tmp_path, phot
     assert len(images[0].sentences) == 2
 
 
+def test_names_are_found_whatever_system_composed_their_letters(tmp_path):
+    apart, composed = unicodedata.normalize("NFD", "café.png"), unicodedata.normalize("NFC", "café.png")
+    for written, named in ((apart, composed), (composed, apart)):
+        folder = tmp_path / f"of {len(written)} letters" / "sub"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / written)
+        for name in (named, f"sub/{named}"):
+            assert Pictures(folder.parent).find(name) == f"sub/{written}"
+
+
+def test_a_picture_in_a_folder_of_another_name_is_not_taken_for_it(tmp_path, photos):
+    folder, captions = photos
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "dogs" / "001.jpg")
+    named = [Described("cats/001.jpg", ["A cat"]), Described("photos/dogs/001.jpg", ["A dog"]), captions[0]]
+    report = assemble(tmp_path / "mine", named, rng(), pictures=folder)
+    assert report.skipped[0] == f"1 picture with captions isn't in {folder}: cats/001.jpg"
+    assert [(image.filepath, image.sentences[0].raw) for image in load_dataset(tmp_path / "mine").images] == [
+        ("dogs", "A dog"),
+        ("", "A dog 0"),
+    ]
+
+
+def test_the_picture_with_most_folders_in_common_is_found(tmp_path):
+    for path in ("x/a.jpg", "y/a.jpg", "y/x/a.jpg", "y/A.jpg"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    there = Pictures(tmp_path)
+    for name, path in (
+        ("imgs/x/a.jpg", "x/a.jpg"),
+        ("../imgs/Y/a.jpg", "y/a.jpg"),
+        ("imgs\\y\\A.jpg", "y/A.jpg"),
+        ("imgs/y/x/A", "y/x/a.jpg"),
+        ("z/a.jpg", None),
+    ):
+        assert there.find(name) == path, name
+    with pytest.raises(UserError, match="has 'a.jpg' twice, x/a.jpg and y/a.jpg"):
+        there.find("a.jpg")
+
+
 def test_a_name_that_two_pictures_have_is_refused(tmp_path, photos):
     folder, captions = photos
     Image.new("RGB", (8, 8)).save(folder / "p1.jpg")
@@ -300,6 +348,30 @@ def test_without_pictures_nothing_is_looked_for(tmp_path):
         ("", "a.jpg"),
         ("sub", "b.jpg"),
     ]
+
+
+def test_without_pictures_several_files_of_captions_describe_one_image(tmp_path):
+    captions = [Described("a.jpg", ["A dog"]), Described("b.jpg", ["A cat"]), Described("a.jpg", ["One dog"])]
+    assert assemble(tmp_path / "mine", captions, rng()).images == 2
+    first, _ = load_dataset(tmp_path / "mine").images
+    assert [sentence.raw for sentence in first.sentences] == ["A dog", "One dog"]
+
+
+def test_lists_of_splits_name_pictures_with_folders_or_without_extension():
+    captions = [Described(name, ["A dog"]) for name in ("x/1.jpg", "y/1.jpg", "2.jpg", "3.jpg", "2.jpg", "z/4.jpg")]
+    kept, skipped = use_split_files(captions, {"train": {"imgs/x/1.jpg", "2", "5"}, "test": {"y\\1.jpg", "4.JPG"}})
+    assert [(picture.name, picture.split) for picture in kept] == [
+        ("x/1.jpg", "train"),
+        ("y/1.jpg", "test"),
+        ("2.jpg", "train"),
+        ("2.jpg", "train"),
+        ("z/4.jpg", "test"),
+    ]
+    assert skipped == ["1 picture with captions is in no split file", "1 picture in the split files has no captions: 5"]
+    with pytest.raises(UserError, match="2.jpg: is in two splits, train and val; leave it in one"):
+        use_split_files(captions, {"val": {"2.jpg"}, "train": {"2"}})
+    with pytest.raises(UserError, match="name none of the pictures that have captions .the first: 'x/1.jpg'"):
+        use_split_files(captions, {"val": {"w/1.jpg"}})
 
 
 def test_splits_of_the_files_are_kept(tmp_path, photos):

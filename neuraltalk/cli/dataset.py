@@ -203,7 +203,7 @@ def check(folder):
 
 def _read_all(options):
     """The pictures of all caption files, with the splits that files give -> (pictures, lines about others)."""
-    from neuraltalk.data import assemble, importers
+    from neuraltalk.data import importers, splits
 
     described = []
     for source in options.captions:
@@ -217,19 +217,19 @@ def _read_all(options):
         lists = _flickr_lists(pathlib.Path(_split_and_path(options.captions[0])[1]))
     if not lists:
         return described, []
-    return assemble.use_split_files(
+    return splits.use_split_files(
         described, {split: importers.read_split_file(path) for split, path in lists.items()}
     )
 
 
 def _split_and_path(source):
     """ "train=FILE" -> ("train", FILE); "FILE" -> (None, FILE)."""
-    from neuraltalk.data import importers
+    from neuraltalk.data.splits import split_name
 
     match = re.fullmatch(r"(\w+)=(.+)", source)
     if not match or pathlib.Path(source).exists():
         return None, source
-    return importers.split_name(match[1], source), match[2]
+    return split_name(match[1], source), match[2]
 
 
 def _flickr_lists(path):

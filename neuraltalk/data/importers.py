@@ -11,23 +11,13 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from neuraltalk.data.dataset import SPLITS, read_json
+from neuraltalk.data.dataset import read_json
+from neuraltalk.data.splits import split_name
 from neuraltalk.errors import UserError
 from neuraltalk.formats.whole import read_text
 
 _FILE_COLUMN = re.compile(r"(file|image|img|photo|picture)([ _-]?(name|file|path))?$|(name|path)$")
 _CAPTION_COLUMN = re.compile(r"(caption|sentence|comment|description|text|raw)s?[ _-]?\d*$")
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "restval": "restval",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 class Described(NamedTuple):
@@ -35,7 +25,7 @@ class Described(NamedTuple):
 
     name: str
     captions: list  # of str, as written
-    split: str | None = None  # one of SPLITS, or None: still to be drawn
+    split: str | None = None  # one of dataset.SPLITS, or None: still to be drawn
     cocoid: int | None = None
 
 
@@ -123,8 +113,8 @@ def read_coco(path):
 
 
 def read_split_file(path):
-    """The picture names in a list of one name a line, as a set; a folder before the name is left out."""
-    names = {re.split(r"[/\\]", line.strip())[-1] for line in _lines(read_text(path))} - {""}
+    """The picture names in a list of one name a line, as a set."""
+    names = {line.strip() for line in _lines(read_text(path))} - {""}
     if not names:
         raise UserError(f"{path}: is empty; expected picture names, one a line")
     return names
@@ -133,13 +123,6 @@ def read_split_file(path):
 def _lines(text):
     """Lines that end in any system's way (str.splitlines() would also split at rarer marks, inside a caption)."""
     return io.StringIO(text, newline=None).read().split("\n")
-
-
-def split_name(name, where):
-    """One of SPLITS, from any of the usual words for them."""
-    if name.strip().lower() not in _SPLIT_NAMES:
-        raise UserError(f"{where}: no split {name!r:.60}; expected one of {', '.join(SPLITS)}")
-    return _SPLIT_NAMES[name.strip().lower()]
 
 
 def _read_flickr(path, text):
@@ -203,7 +186,7 @@ def _read_table(path, text):
         known = described.setdefault(name, Described(name, [], split))
         if known.split != split:
             raise UserError(f"{path}: line {number}: {name} is in the split {split}, but in {known.split} before")
-        captions = [cells[k] for k in caption_columns if k < len(cells) and cells[k]]
+        captions = [" ".join(cells[k].split()) for k in caption_columns if k < len(cells) and cells[k]]
         known.captions.extend(captions or [""])  # a line without any is counted as one without words
     if not described:
         raise UserError(f"{path}: has a header but no captions")
@@ -228,7 +211,7 @@ def _rows(path, text, delimiter):
     else:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
-            rows = [(reader.line_num, [" ".join(cell.split()) for cell in cells]) for cells in reader]
+            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
         except csv.Error as error:
             raise UserError(
                 f'{path}: line {reader.line_num}: {error}; quote a caption as "..." with "" for a quotation mark inside'

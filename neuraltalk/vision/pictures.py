@@ -186,13 +186,10 @@ def list_pictures(folder):
     A picture is a file whose extension (in any case) belongs to a format that Pillow can read; hidden files don't
     count. Raises UserError if `folder` isn't a folder. The list may be empty.
     """
-    from PIL import Image
-
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder that holds the pictures")
-    readable = set(readable_formats())
-    extensions = {extension for extension, name in Image.registered_extensions().items() if name in readable}
+    extensions = picture_extensions()
     return sorted(
         (
             path
@@ -201,6 +198,14 @@ def list_pictures(folder):
         ),
         key=lambda path: path.name,
     )
+
+
+def picture_extensions():
+    """Extensions of file names, such as ".png", of the formats that Pillow can decode by itself; a set."""
+    from PIL import Image
+
+    readable = set(readable_formats())
+    return {extension for extension, name in Image.registered_extensions().items() if name in readable}
 
 
 def readable_formats():
