@@ -352,7 +352,7 @@ def test_a_missing_variable_lists_those_there(tmp_path, name):
 @pytest.mark.parametrize(
     "value, message",
     [
-        (np.ones((2, 3, 4)), "should be a matrix of images and features, but its shape is 2 x 3 x 4"),
+        (np.ones((2, 3, 4)), r"should be a matrix \(rows x columns\), but its shape is 2 x 3 x 4"),
         (np.ones((2, 3)) + 1j, "should hold real numbers, not complex"),
         (np.array(["ab", "cd"]), "should hold real numbers, not"),
         (np.array([[1, "x"]], dtype=object), "should hold real numbers, not"),
@@ -371,6 +371,29 @@ def test_what_is_not_a_matrix_of_numbers_is_refused(tmp_path, value, message, su
     with pytest.raises(UserError, match=message) as error:
         open_features(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
+def test_numbers_in_a_row_are_a_column(tmp_path, suffix):
+    path, values = tmp_path / f"features{suffix}", np.arange(5.0)
+    if suffix == ".npy":
+        np.save(path, values)
+    elif suffix == ".npz":
+        np.savez(path, feats=values)
+    else:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("feats", data=values, chunks=(2,))
+    np.testing.assert_array_equal(open_features(path, images=5).rows([4, 1]), [[4], [1]])
+
+
+def test_a_cut_matlab_file_is_not_taken_for_one_without_the_variable(tmp_path):
+    for name, compressed in (("whole.mat", False), ("packed.mat", True)):
+        first = np.random.default_rng(0).random(500)
+        scipy.io.savemat(tmp_path / name, {"first": first, "feats": np.ones((3, 4))}, do_compression=compressed)
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+        with pytest.raises(UserError, match="damaged or cut short"):
+            open_features(tmp_path / name)
 
 
 def test_hdf5_links_to_other_files_are_not_followed(tmp_path, matrix):

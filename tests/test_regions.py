@@ -45,6 +45,8 @@ def write(path, arrays, kind):
                 file[name] = array.T
     elif kind == "npz":
         np.savez(path, **{name: np.ascontiguousarray(array) for name, array in columns.items()})
+    elif kind == "npz, image in a row":
+        np.savez(path, **{**{name: np.ascontiguousarray(array) for name, array in columns.items()}, "image": arrays["image"]})
     elif kind == "npz fortran":
         np.savez_compressed(path, **{name: np.asfortranarray(array) for name, array in columns.items()})
     else:
@@ -57,6 +59,7 @@ KINDS = {
     "mat7.3": ".mat",
     "h5": ".h5",
     "npz": ".npz",
+    "npz, image in a row": ".npz",
     "npz fortran": ".npz",
     "npz rows": ".npz",
 }
@@ -157,6 +160,7 @@ FAULTS = {
     "image a matrix": ({"image": np.ones((10, 2))}, "image should be a row of imgids.*10 x 2"),
     "half an imgid": ({"image": put(3, 0.5)}, "image holds 0.5 for region 3; expected imgids"),
     "a negative imgid": ({"image": put(3, -1)}, "image holds -1.0 for region 3"),
+    "imgids from 1": ({"image": np.repeat(np.arange(len(COUNTS)), COUNTS) + 1}, "counts the images from 1; .* so subtract 1"),
     "no imgid": ({"image": put(3, np.nan)}, "image holds nan for region 3"),
     "an imgid too large": ({"image": put(9, 10)}, "holds the imgid 10, but there are only 10 regions"),
     "an image without": ({"image": put(3, 2)}, r"image 1 has no region \(1 of 4 images has none\)"),
@@ -224,6 +228,11 @@ def test_regions_of_other_images_are_refused(tmp_path, arrays):
         check_regions(regions, dataset_of(5))
     with pytest.raises(UserError, match=r"holds the imgid 3, but there are only 3 images \(0 to 2\)"):
         open_regions(tmp_path, images=3)
+    write(tmp_path / "region_feats.mat", change(arrays, image=arrays["image"] + 1), "mat5")
+    with pytest.raises(UserError, match="counts the images from 1"):
+        open_regions(tmp_path, images=4)
+    with pytest.raises(UserError, match="image 0 has no region"):  # the first of five images is missing
+        open_regions(tmp_path, images=5)
 
 
 def test_no_regions_in_a_folder(tmp_path):

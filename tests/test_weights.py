@@ -348,6 +348,11 @@ def test_weights_are_found(tmp_path, monkeypatch):
     for name in ("vgg16_conv.npz", "vgg16-397923af.pth"):  # the convolutions, then the whole, which goes first
         (tmp_path / "cache" / name).touch()
         assert vgg16.candidates()[0] == tmp_path / "cache" / name
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.npz").touch()
+    monkeypatch.setenv("NEURALTALK_WEIGHTS", "~/mine.npz")
+    assert vgg16.candidates() == [tmp_path / "mine.npz"]
     monkeypatch.setenv("NEURALTALK_WEIGHTS", str(tmp_path / "other.npz"))
     with pytest.raises(UserError, match="other.npz: no such file of weights .*NEURALTALK_WEIGHTS"):
         vgg16.candidates()

@@ -61,15 +61,19 @@ def open_stored(path, variable="feats"):
     raise UserError(f"{path}: neither MATLAB 5 or 7.3 (save with -v7 or -v7.3), nor .npy, .npz or HDF5")
 
 
-def _check_matrix(path, variable, shape, kind):
-    """Refuse what isn't a matrix of real numbers; kind is NumPy's letter ("f" float, "i", "u" integers)."""
+def _matrix_shape(path, variable, shape, kind):
+    """The shape of a matrix; n numbers in a row are n x 1. kind is NumPy's letter ("f" float, "i", "u" integers).
+
+    Raises UserError for anything but a matrix of real numbers.
+    """
     if kind not in "fiu":
         kind = {"O": "objects", "U": "text", "S": "text", "c": "complex", "b": "true and false", "V": "records"}.get(
             kind, kind
         )
         raise UserError(f"{path}: {variable} should hold real numbers, not {kind}")
-    if len(shape) != 2 or min(shape) < 1:
-        raise UserError(f"{path}: {variable} should be a matrix of images and features, but its shape is {_by(shape)}")
+    if len(shape) not in (1, 2) or min(shape) < 1:
+        raise UserError(f"{path}: {variable} should be a matrix (rows x columns), but its shape is {_by(shape)}")
+    return shape if len(shape) == 2 else (*shape, 1)
 
 
 def _missing(path, variable, there):
@@ -95,7 +99,7 @@ def _map(path, dtype, offset, shape):
 def _open_npy(path):
     with open(path, "rb") as file:
         shape, fortran, dtype = _npy_header(path, file)
-        _check_matrix(path, "the array", shape, dtype.kind)
+        shape = _matrix_shape(path, "the array", shape, dtype.kind)
         shape = shape[::-1] if fortran else shape
         return Stored(shape, _map(path, dtype, file.tell(), shape), None, fortran)
 
@@ -111,7 +115,7 @@ def _open_npz(path, variable):
             if variable not in there:
                 raise _missing(path, variable, {name: header[0] for name, header in there.items()})
             shape, fortran, dtype = there[variable]
-            _check_matrix(path, variable, shape, dtype.kind)
+            shape = _matrix_shape(path, variable, shape, dtype.kind)
             size = archive.getinfo(f"{variable}.npy").file_size
     except (OSError, *DAMAGED):  # or encrypted
         raise damaged(path) from None
@@ -170,8 +174,8 @@ def _open_hdf5(path, variable):
             if variable not in found:
                 raise _missing(path, variable, {name: found[name].shape or () for name in found})
             data = found[variable]
-            shape, dtype = data.shape or (), data.dtype
-            _check_matrix(path, variable, shape, dtype.kind)
+            dtype = data.dtype
+            shape = _matrix_shape(path, variable, data.shape or (), dtype.kind)
             if data.is_virtual or data.external:
                 raise UserError(f"{path}: {variable} points to other files; put its numbers into one file")
             stored = data.id.get_storage_size()
@@ -197,7 +201,7 @@ def _open_hdf5(path, variable):
             with h5py.File(path, "r") as file:
                 floats = file[variable].astype(np.float32)  # HDF5 converts while it reads
                 for start in range(0, N, rows_at_once):
-                    yield floats[start : start + rows_at_once]
+                    yield floats[start : start + rows_at_once].reshape(-1, D)
         except (OSError, *DAMAGED) as error:
             raise damaged(path, error) from None
 
@@ -225,8 +229,7 @@ def _open_matlab5(path, variable):
             there[header.name] = header.shape
             if header.name == variable:
                 kind = _CLASSES.get(header.matrix_class, "complex" if header.is_complex else "f")
-                _check_matrix(path, variable, header.shape, kind)
-                return _matlab5_numbers(path, position, stream, header.shape)
+                return _matlab5_numbers(path, position, stream, _matrix_shape(path, variable, header.shape, kind))
     raise _missing(path, variable, there)
 
 

@@ -3,7 +3,7 @@
     FOLDER/region_feats.mat (MATLAB 5 or 7.3), .npz or .h5
         feats    D x M    a column of numbers for each region, of all images
         boxes    4 x M    xmin, ymin, xmax, ymax in pixels of the picture
-        image    1 x M    the imgid of the image that the region lies in
+        image    1 x M    the imgid, from 0, of the image that the region lies in (M numbers in a row will do)
 
     M    regions of all images together
     R    regions of one image, any number from 1: its first one is the whole image, the others come in any order
@@ -63,7 +63,7 @@ def open_regions(folder_or_file, images=None, progress=None, waiting=None):
     boxes = _as_rows(path, "boxes", len(image), 4)  # (M, 4)
     order = np.argsort(image, kind="stable")
     starts = np.searchsorted(image[order], np.arange(image.max() + 2))  # (images + 1,)
-    _check_images(path, image, np.diff(starts), images)
+    _check_images(path, np.diff(starts), images)
     _check_boxes(path, image, boxes, order, starts)
 
     M = len(image)
@@ -203,8 +203,10 @@ def _shape(shape):
     return " x ".join(map(str, shape))
 
 
-def _check_images(path, image, counts, images):
+def _check_images(path, counts, images):
     """Each image has a region."""
+    if counts[0] == 0 and counts[1:].all() and images in (None, len(counts) - 1):
+        raise UserError(f"{path}: image counts the images from 1; imgids are numbers from 0, so subtract 1")
     if images is not None:
         _check_count(path, len(counts), images)
     if not counts.all():

@@ -10,6 +10,7 @@ Sizes that a file claims are believed only as far as there are bytes to back the
 """
 
 import math
+import os
 import struct
 import zlib
 from typing import NamedTuple
@@ -43,7 +44,11 @@ def is_matlab5(start):
 
 
 def matrices(file, path):
-    """The matrices on the top level of an open file: yields (position, stream behind the header, Header)."""
+    """The matrices on the top level of an open file: yields (position, stream behind the header, Header).
+
+    Raises UserError if the last one reaches beyond the file's end.
+    """
+    end = file.seek(0, os.SEEK_END)
     file.seek(0)
     byte_order = "<" if file.read(128)[126:] == b"IM" else ">"
     position = 128
@@ -52,6 +57,8 @@ def matrices(file, path):
         if kind == _MATRIX:
             yield position, stream, read_header(stream)
         position = after
+    if position > end:
+        raise damaged(path)
 
 
 def open_element(file, position, path, byte_order):

@@ -157,10 +157,11 @@ def candidates(path=None):
     """
     chosen = path or os.environ.get("NEURALTALK_WEIGHTS")
     if chosen:
-        if not pathlib.Path(chosen).is_file():
+        file = pathlib.Path(chosen).expanduser()
+        if not file.is_file():
             given = "" if path else " (from the environment variable NEURALTALK_WEIGHTS)"
             raise UserError(f"{chosen}: no such file of weights{given}. {WHERE_FROM}")
-        return [pathlib.Path(chosen)]
+        return [file]
     folder = cache_folder()
     others = sorted(path.name for path in folder.glob("*") if path.suffix in ENDINGS and path.name not in FILES)
     there = [folder / name for name in (*FILES, *others) if (folder / name).is_file()]
