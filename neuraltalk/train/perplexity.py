@@ -43,7 +43,7 @@ def perplexity(captioner, features, pairs, batch_size=100, watch=None, ranks=ALO
 def from_log_likelihood(log_likelihood, words):
     """2 ** (bits per word); infinite where the model gave words no chance at all, nan if it is broken.
 
-    >>> from_log_likelihood(-math.log(8) * 5, 5)
+    >>> round(from_log_likelihood(-math.log(8) * 5, 5), 9)
     8.0
     """
     nats = -log_likelihood / max(words, 1)
