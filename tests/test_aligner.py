@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from neuraltalk.data.batches import AlignmentBatch, pack_words, rows_of_sentences
-from neuraltalk.errors import UserError
 from neuraltalk.layers import alignment_score, twins
 from neuraltalk.layers.brnn import turn
 from neuraltalk.layers.ranking_loss import ranking_loss
 from neuraltalk.models import aligner as module
-from neuraltalk.models.aligner import Aligner, AlignerOptions, check_parameters, parameter_shapes
+from neuraltalk.models.aligner import Aligner, AlignerOptions
 from neuraltalk.train.gradient_check import MODEL_BOUND, check_aligner, check_gradient
 from neuraltalk.train.solver import Solver
 
@@ -250,13 +249,3 @@ def test_finds_a_forgotten_own_pair(monkeypatch):
     def defective(cost, dS, violations):
         return cost, dS * (1 - np.eye(len(dS))), violations
     assert planted(monkeypatch, "ranking_loss", defective)
-
-
-def test_parameters_that_do_not_fit_are_named():
-    params = Aligner.initialise(SMALL, D, V, np.random.default_rng(0)).params
-    check_parameters(SMALL, params, "a.p")
-    with pytest.raises(UserError, match=r"a\.p: model array 'Wd' has shape \(1, 1\), but its options ask for \(6, 7\)"):
-        check_parameters(SMALL, {**params, "Wd": np.zeros((1, 1))}, "a.p")
-    with pytest.raises(UserError, match="no array 'Wm'; expected an aligner's checkpoint"):
-        check_parameters(SMALL, {}, "a.p")
-    assert parameter_shapes(SMALL, D, V)["Wm"] == (D, 7)

@@ -316,6 +316,7 @@ def test_checkpoints_tell_their_kind(place):
         (lambda content: content["params"].update(model="gan"), "holds a model of the kind 'gan'; there are"),
         (lambda content: content["params"].update(score="mean"), "score 'mean' is unknown"),
         (lambda content: content["params"].update(margin="wide"), "option margin is 'wide'"),
+        (lambda content: content["params"].update(margin=0.0), "margin 0 makes no sense"),
         (lambda content: content.update(recall="high"), "'recall' is a str"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from neuraltalk.data.batches import Batch, pack_sentences
 from neuraltalk.errors import UserError
-from neuraltalk.models.captioner import Captioner, CaptionerOptions, check_parameters
+from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.solver import Solver
 
 
@@ -103,12 +103,3 @@ def test_sizes_that_do_not_fit_are_refused():
             Captioner.initialise(options, 20, np.zeros(9), np.random.default_rng(0))
     Captioner.initialise(CaptionerOptions(hidden_size=8), 20, np.zeros(9), np.random.default_rng(0))
     Captioner.initialise(CaptionerOptions(generator="rnn", word_encoding_size=8), 20, np.zeros(9), np.random.default_rng(0))
-
-
-def test_parameters_of_other_shapes_are_refused():
-    captioner = Captioner.initialise(small(), 20, np.zeros(9), np.random.default_rng(0))
-    check_parameters(small(), captioner.params, "a.p")
-    with pytest.raises(UserError, match=r"a\.p: model array 'Wd' has shape \(12, 8\)"):
-        check_parameters(small(), {**captioner.params, "Wd": captioner.params["Wd"][:, 1:]}, "a.p")
-    with pytest.raises(UserError, match="no array 'We'"):
-        check_parameters(small(), {}, "a.p")

@@ -137,6 +137,15 @@ def test_old_params_may_lack_options(tmp_path):
     assert load_checkpoint(tmp_path / "b.p").options.generator == "lstm"
 
 
+def test_a_size_that_was_saved_with_a_point_is_a_whole_number(tmp_path):
+    content = make_content()
+    content["params"] = {**content["params"], "hidden_size": 3.0}
+    save_checkpoint(tmp_path / "a.p", content)
+    captioner = load_checkpoint(tmp_path / "a.p").captioner()
+    assert captioner.options == CaptionerOptions(generator="lstm", **SIZES) and type(captioner.options.hidden_size) is int
+    captioner.begin(np.ones((2, 7), np.float32))  # makes arrays of that size
+
+
 def with_model(**changes):
     model = {**make_content()["model"], **changes}
     return {"model": {name: array for name, array in model.items() if array is not None}}
@@ -156,7 +165,7 @@ NOT_FINITE = np.full((1, 5), np.nan, np.float32)
         ({"wordtoix": [1]}, "'wordtoix' is a list"),
         ({"params": "x"}, "'params' is a str"),
         (with_model(We=None), "no array 'We'"),
-        (with_model(WLSTM=None), "'WLSTM' has shape None"),
+        (with_model(WLSTM=None), r"no array 'WLSTM'; its options ask for one of shape \(7, 12\)"),
         (
             with_model(WLSTM=np.ones((7, 13), np.float32)),
             r"'WLSTM' has shape \(7, 13\), but its options ask for \(7, 12\)",
@@ -172,6 +181,8 @@ NOT_FINITE = np.full((1, 5), np.nan, np.float32)
         (with_params(hidden_size=4), "options say hidden_size 4, its arrays 3"),
         (with_params(hidden_size="x"), "option hidden_size is 'x'"),
         (with_params(drop_prob_encoder=[0.5]), "option drop_prob_encoder"),
+        (with_params(image_scale=float("nan")), "option image_scale is nan"),
+        (with_params(image_scale=10**400), "option image_scale is 1000"),
         ({"ixtoword": {0: "."}}, "x.p: the checkpoint's wordtoix"),
         ({"ixtoword": {0: ".", 1: "a", 2: "dog", 4: "runs", 5: "café"}}, "without a gap"),
         ({"wordtoix": {**WORDS.wordtoix, "dog": 3}}, "tables disagree"),

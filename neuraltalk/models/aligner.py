@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuraltalk.errors import UserError
 from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward, sentence_sum_forward
 from neuraltalk.layers.brnn import brnn_backward, brnn_forward
@@ -249,14 +248,3 @@ def parameter_shapes(options, region_dimension, vocabulary_size):
         "Wd": (H, h),
         "bd": (1, h),
     }
-
-
-def check_parameters(options, params, source):
-    """Refuse parameters that don't fit the options, naming the first that doesn't; `source` is their file."""
-    for name in ("Wm", "Ww"):
-        if name not in params:
-            raise UserError(f"{source}: the model has no array {name!r}; expected an aligner's checkpoint")
-    for name, shape in parameter_shapes(options, len(params["Wm"]), len(params["Ww"])).items():
-        found = params[name].shape if name in params else None
-        if found != shape:
-            raise UserError(f"{source}: model array {name!r} has shape {found}, but its options ask for {shape}")

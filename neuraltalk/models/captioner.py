@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuraltalk.errors import UserError
 from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
@@ -181,14 +180,3 @@ def parameter_shapes(options, image_dimension, vocabulary_size):
         "Wd": (H, V),
         "bd": (1, V),
     }
-
-
-def check_parameters(options, params, source):
-    """Refuse parameters that don't fit the options, naming the first that doesn't; `source` is their file."""
-    for name in ("We", "Ws"):
-        if name not in params:
-            raise UserError(f"{source}: the model has no array {name!r}; expected a captioner's checkpoint")
-    for name, shape in parameter_shapes(options, len(params["We"]), len(params["Ws"])).items():
-        found = params[name].shape if name in params else None
-        if found != shape:
-            raise UserError(f"{source}: model array {name!r} has shape {found}, but its options ask for {shape}")

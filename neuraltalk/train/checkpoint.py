@@ -255,11 +255,9 @@ def _checked_model(model, path):
 
 def _captioner_options(params, model, path):
     """The options that define the model. Old files lack some: then arrays tell sizes, the rest has its default."""
-    from neuraltalk.models.captioner import GENERATORS, CaptionerOptions, check_parameters, parameter_shapes
+    from neuraltalk.models.captioner import GENERATORS, CaptionerOptions, parameter_shapes
 
-    for name in ("We", "Ws", "Wd"):
-        if name not in model:
-            raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
+    _check_present(model, ("We", "Ws", "Wd"), path)
     sizes = {
         "image_encoding_size": model["We"].shape[1],
         "word_encoding_size": model["Ws"].shape[1],
@@ -269,32 +267,30 @@ def _captioner_options(params, model, path):
     if not isinstance(given["generator"], str) or given["generator"] not in GENERATORS:
         raise UserError(f"{path}: generator {given['generator']!r:.50} is unknown; there are {', '.join(GENERATORS)}")
     _check_types(CaptionerOptions, given, path)
-    options = CaptionerOptions.of(given)
     for name, size in sizes.items():
-        if getattr(options, name) != size:
-            raise UserError(f"{path}: its options say {name} {getattr(options, name)}, its arrays {size}")
-    check_parameters(options, model, path)
+        if given[name] != size:
+            raise UserError(f"{path}: its options say {name} {given[name]}, its arrays {size}")
+    options = CaptionerOptions.of({**given, **sizes})  # sizes may have been saved as 256.0
     shapes = parameter_shapes(options, len(model["We"]), len(model["Ws"]))
-    _check_surplus(model, shapes, f"an {options.generator} captioner", path)
+    _check_arrays(model, shapes, f"an {options.generator} captioner", path)
     return options
 
 
 def _aligner_options(params, model, path):
     """The options that define an aligner."""
     from neuraltalk.layers.alignment_score import WORD_SCORES
-    from neuraltalk.models.aligner import AlignerOptions, check_parameters, parameter_shapes
+    from neuraltalk.models.aligner import AlignerOptions, parameter_shapes
 
-    for name in ("Wm", "Ww"):
-        if name not in model:
-            raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
+    _check_present(model, ("Wm", "Ww"), path)
     _check_types(AlignerOptions, params, path)
     options = AlignerOptions.of(params)
     if options.region_scaling not in ("none", "centred"):
         raise UserError(f"{path}: region_scaling {options.region_scaling!r:.50} is unknown; there are none, centred")
     if options.score not in WORD_SCORES:
         raise UserError(f"{path}: score {options.score!r:.50} is unknown; there are {', '.join(WORD_SCORES)}")
-    check_parameters(options, model, path)
-    _check_surplus(model, parameter_shapes(options, len(model["Wm"]), len(model["Ww"])), "an aligner", path)
+    if options.margin <= 0:
+        raise UserError(f"{path}: margin {options.margin:g} makes no sense: scores are counted in margins")
+    _check_arrays(model, parameter_shapes(options, len(model["Wm"]), len(model["Ww"])), "an aligner", path)
     return options
 
 
@@ -302,14 +298,27 @@ READERS = {"captioner": ("Ws", _captioner_options), "alignment": ("Ww", _aligner
 
 
 def _check_types(record, given, path):
-    """The entries of `given` have the types that the record asks for."""
+    """The entries of `given` have the types that the record asks for, and numbers are of this world."""
     for field in dataclasses.fields(record):
         value = given.get(field.name, field.default)
-        if not isinstance(value, str if field.type in (str, "str") else (int, float)):
+        if not (isinstance(value, str) if field.type in (str, "str") else isinstance(value, (int, float)) and abs(value) < 2**63):
             raise UserError(f"{path}: option {field.name} is {value!r:.50}, which makes no sense")
 
 
-def _check_surplus(model, shapes, what, path):
+def _check_present(model, names, path):
+    """The model has the arrays that tell its sizes."""
+    for name in names:
+        if name not in model:
+            raise UserError(f"{path}: the model has no array {name!r}; it has {', '.join(sorted(model)) or 'none'}")
+
+
+def _check_arrays(model, shapes, what, path):
+    """The model has the arrays that its options ask for, and no others; the first that doesn't fit is named."""
+    for name, shape in shapes.items():
+        if name not in model:
+            raise UserError(f"{path}: the model has no array {name!r}; its options ask for one of shape {shape}")
+        if model[name].shape != shape:
+            raise UserError(f"{path}: model array {name!r} has shape {model[name].shape}, but its options ask for {shape}")
     surplus = set(model) - set(shapes)
     if surplus:
         raise UserError(f"{path}: the model has arrays that {what} has not: {', '.join(sorted(surplus))}")
