@@ -104,6 +104,17 @@ def test_page_shows_everything(folder):
     assert text.startswith("<!DOCTYPE html>") and '<html lang="en">' in text
 
 
+def test_a_page_tells_what_its_figures_mean(folder):
+    def told(*arguments):
+        return Reader(captions_page(*arguments)).texts
+
+    plain = told(one("a"), "t", folder, folder)
+    assert "log p" in plain and "perplexity" not in plain and "marked words" not in plain
+    results = [("x", result("a", verdict="true")), ("y", result("b", scores={"CIDEr": 1}))]
+    both = told(results, "t", folder, folder, [("perplexity", "9", "8")])
+    assert {"What the figures mean", "true, false", "BLEU, ROUGE-L, CIDEr", "perplexity", "marked words"} <= set(both)
+
+
 def test_page_is_one_file_that_fetches_nothing(folder):
     text = captions_page(one("a", "b", "c"), "t", folder, folder)
     reader = Reader(text)

@@ -11,7 +11,7 @@ from neuraltalk.ranks import ALONE
 from neuraltalk.wording import plural
 
 ROWS_AT_ONCE = 512  # training features in memory at a time: 8 MB for fc7
-NOTE = "Scores as coco-caption has them, BLEU over the whole set with brevity penalty; in the table times 100."
+NOTE = "Scores as coco-caption has them, BLEU with brevity penalty: here over the whole set and times 100, below each sentence its own."
 
 
 def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):

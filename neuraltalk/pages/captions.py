@@ -47,6 +47,7 @@ def captions_page(results, title, picture_folder, page_folder, figures=(), notes
     measures = [LOGPROB, *dict.fromkeys(name for row in rows for blob in row for name in blob.get("scores") or {})]
     known = {blob.get("verdict") for row in rows for blob in row}
     verdicts = [verdict for verdict in VERDICTS if verdict in known]
+    terms = [*measures, *verdicts, "different" if len(results) > 1 else ""]
     cards, shapes, many = [], [], len(rows) > MANY
     for number, row in enumerate(rows):
         img_path, box = row[0]["img_path"], row[0].get("box")
@@ -58,7 +59,7 @@ def captions_page(results, title, picture_folder, page_folder, figures=(), notes
         if progress:
             progress(number + 1)
     body = [
-        frames.heading(title, figures, notes, labels=labels),
+        frames.heading(title, figures, notes, labels=labels, terms=terms),
         toolbar(
             len(rows),
             [PROBABLE, *((f"highest {name} first", f"lowest {name} first") for name in measures[1:])],

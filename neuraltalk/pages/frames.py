@@ -6,6 +6,7 @@ import statistics
 
 from neuraltalk.errors import UserError
 from neuraltalk.pages.html import escape, link
+from neuraltalk.pages.legend import legend
 from neuraltalk.pages.thumbnails import thumbnail
 from neuraltalk.vision.pictures import open_picture, picture_size
 
@@ -117,10 +118,11 @@ def common_aspect(shapes):
     return min(max(aspect, 0.5), 2)
 
 
-def heading(title, figures=(), notes=(), links=(), labels=()):
+def heading(title, figures=(), notes=(), links=(), labels=(), terms=()):
     """The head of a page: title, notes, links to other pages as (text, URL), figures as (name, value).
 
     labels: where several are compared, their names; figures then have a value for each, and make a table.
+    terms: what the page has besides its figures, such as scores of each picture, to be explained with them.
     """
     others = " ".join(f'<a href="{escape(url)}">{escape(text)}</a>' for text, url in links)
     lines = [
@@ -129,6 +131,7 @@ def heading(title, figures=(), notes=(), links=(), labels=()):
         *(f'<p class="note">{escape(note)}</p>' for note in notes),
         f'<nav class="links" aria-label="other pages">{others}</nav>' if others else "",
         (_table(figures, labels) if len(labels) > 1 else _strip(figures)) if figures else "",
+        legend([*(name for name, *_ in figures), *terms]),
         "</header>",
     ]
     return "\n".join(filter(None, lines))

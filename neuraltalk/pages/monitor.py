@@ -17,6 +17,7 @@ import math
 
 from neuraltalk.pages import frames
 from neuraltalk.pages.html import HERE, carried, page, printable
+from neuraltalk.pages.legend import legend
 
 MOST_RUNS = 600  # the latest ones
 MOST_POINTS = 60_000  # of all curves together: about one megabyte
@@ -60,6 +61,7 @@ def monitor_page(data, place, live=None, written=""):
     body = [
         frames.heading("Runs", notes=[place]),
         '<dl class="figures" id="figures"></dl>',
+        legend(["perplexity", "R@10", "cost", "validation"]),
         _TOOLBAR,
         '<ul class="faults" id="faults" hidden></ul>',
         "<noscript><p>This page draws its charts by a script, which this browser doesn't run.</p></noscript>",

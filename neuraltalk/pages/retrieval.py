@@ -54,7 +54,7 @@ def retrieval_page(
         f'.t{k} {{ background-image: url("{shown[0][1]}"); }}\n' for k, shown in enumerate(found) if shown is not None
     )
     body = [
-        frames.heading(title, figures, notes, links),
+        frames.heading(title, figures, notes, links, terms=["score"]),
         '<main><h2 id="pictures">From a picture to its sentences</h2>',
         f'<div class="cards" style="--aspect: {aspect:.3f}">',
         *(_picture(k, images, sentences, scores[k], owner, found[k], more) for k in range(len(images))),
