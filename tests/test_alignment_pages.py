@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_alignment_evaluation import place, refused, run  # noqa: F401 - place is a fixture
+from test_alignment_evaluation import make_aligner, place, refused, run  # noqa: F401 - place is a fixture
 from test_pages import HOSTILE, Reader, opened
 
-from neuraltalk.cli import evaluate
-from neuraltalk.cli.alignment_pages import PICTURES_SHOWN, align
+from neuraltalk.cli import evaluate, search
+from neuraltalk.cli.alignment_pages import PICTURES_SHOWN, align, score_all
 from neuraltalk.data.dataset import load_dataset
 from neuraltalk.data.regions import open_regions
 from neuraltalk.pages.alignment import alignment_page, box_numbers
@@ -93,6 +93,17 @@ def test_words_tell_their_boxes_and_scores(folder):
     assert [attributes["style"] for attributes in buttons.values()] == [f"--t:{t}%" for t in (14, 40, 6, 23, 9)]
     assert [nav["class"] for nav in reader.all("nav")] == ["links"] and reader.all("a", "href") == ["b.html"]
     assert box_numbers(DOG["words"]) == {0: 0, 2: 1, 1: 2}
+
+
+def test_a_sentence_is_laid_out_the_way_it_is_read(browser, folder):
+    words = (word("\u05db\u05dc\u05d1", 1, 1), word("3"), word("\u05d7\u05d5\u05dd", 0, 1))
+    with opened(browser, folder, alignment_page([entry(*words), DOG], "t", folder, folder)) as page:
+        places = "[...document.querySelectorAll('.card:nth-child({}) .word')].map((word) => word.getBoundingClientRect().x)"
+        hebrew, english = (page.evaluate(places.format(k)) for k in (1, 2))
+        assert hebrew == sorted(hebrew, reverse=True) and english[:3] == sorted(english[:3])
+        page.evaluate("document.querySelector('button.word').focus()")
+        page.press("ArrowLeft")
+        assert page.evaluate(FOCUSED).startswith("\u05d7\u05d5\u05dd")
 
 
 def test_more_boxes_than_colours_keep_their_own_numbers(folder):
@@ -224,6 +235,23 @@ def test_words_choose_their_boxes(place):  # noqa: F811
     unknown = images[0]._replace(sentences=[images[0].sentences[0]._replace(tokens=["zyx", "q"])])
     (nothing,) = align(*parts[:3], [unknown], ["0.png"], 0.3)
     assert [word["region"] for word in nothing["words"]] == [None, None] and nothing["score"] == 0
+
+
+def test_a_pair_has_one_score_everywhere(place, capsys):  # noqa: F811
+    """On both pages, whose cards lead to each other, and in what `neuraltalk search` prints: counted in margins."""
+    sizes = dict.fromkeys(("embedding_size", "word_encoding_size", "hidden_size"), 6)
+    path = make_aligner(place / "cv" / "toy_alignment_baseline.p", params={"model": "alignment", "dataset": "toy", "margin": 0.5, **sizes})
+    checkpoint = load_checkpoint(path)
+    dataset, regions = load_dataset("data/toy"), open_regions("data/toy")
+    images = dataset.split("test")
+    parts = checkpoint.aligner(), checkpoint.vocabulary, regions, images, [image.filename for image in images]
+    own = [aligned["score"] for aligned in align(*parts, 0.0)]
+    _, sentences, scores = score_all(*parts)
+    first = [[sentence["image"] for sentence in sentences].index(k) for k in range(len(images))]
+    assert [scores[k, n] for k, n in enumerate(first)] == pytest.approx(own, abs=1e-4) and max(own) > 0
+    code, out, _ = run(capsys, search, "--picture", images[0].filename, "-s", "test", "-n", len(sentences))
+    printed = {line[12:].removesuffix("   (its own)"): float(line[:10]) for line in out.splitlines()}
+    assert code == 0 and printed[images[0].sentences[0].raw] == pytest.approx(own[0], abs=0.01)
 
 
 def test_mistakes(place, capsys):  # noqa: F811

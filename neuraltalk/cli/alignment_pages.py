@@ -116,7 +116,7 @@ def score_all(aligner, vocabulary, regions, images, paths):
     return (
         [{"img_path": path, "imgid": image.imgid} for path, image in zip(paths, images)],
         [{"text": " ".join(sentence.tokens), "image": k} for k, sentence in sentences],
-        scores(slice(0, len(images)), slice(0, len(encoded))),
+        scores(slice(0, len(images)), slice(0, len(encoded))) / aligner.options.margin,  # as on the other page
     )
 
 
@@ -125,6 +125,6 @@ def about_words(entries, beta):
     words = [word for entry in entries for word in entry["words"] if word["region"] is not None]
     moved = sum(word["region"] != word["alone"] for word in words)
     return (
-        f"The first sentence of each picture. Below a word its score with its box, in margins; neighbours that agree gain beta = {beta:g}, "
-        f"which took {moved:,} of {plural(len(words), 'word')} (dotted) to another box than the one they score highest with."
+        "Each picture's first sentence: a word has the colour and number of the box that it chose, below it its score there; touch either. "
+        f"Neighbours on one box gain beta = {beta:g}, which took {moved:,} of {plural(len(words), 'word')} (dotted) from their best box."
     )

@@ -13,7 +13,7 @@ After `python driver.py --model alignment`:
     neuraltalk search cv/flickr8k_alignment_baseline.p "two children on the beach" -s val
     neuraltalk search --picture 2090.png
 
-A number in front of each answer is its score: the sum over the words of each word's best region."""
+A number in front of each answer is its score: the sum over the words of each word's best region, in margins of the objective."""
 
 EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted."""
 
@@ -64,7 +64,7 @@ def main(argv=None):
     options = build_parser().parse_args(argv)
     path, text = parts(options)
     checkpoint = captioning.open_checkpoint(path, "alignment")
-    words = None if text is None else known_words(text, checkpoint)
+    words, margin = None if text is None else known_words(text, checkpoint), checkpoint.aligner().options.margin
     dataset = open_dataset(options.dataset, checkpoint)
     images = searched(dataset, options.split, with_sentences=text is None)
     if text is not None:
@@ -75,7 +75,7 @@ def main(argv=None):
         picture = find_picture(dataset, options.picture)
         answers = find_sentences(checkpoint, open_regions(dataset, checkpoint), picture.imgid, images, own=picture.imgid)
     for score, line in answers[: options.answers]:
-        print(f"{score:10.2f}  {line}")
+        print(f"{score / margin:10.2f}  {line}")
     return 0
 
 

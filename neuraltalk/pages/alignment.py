@@ -16,6 +16,7 @@ alone: boxes and phrases carry the same number. A word's is the stronger, the hi
 
 import itertools
 import pathlib
+import unicodedata
 
 from neuraltalk.pages import frames
 from neuraltalk.pages.cards import Card, card_list, toolbar
@@ -49,7 +50,7 @@ def alignment_page(
         for entry, shown, shape in zip(entries, found, shapes)
     ]
     body = [
-        frames.heading(title, figures, notes, links),
+        frames.heading(title, figures, notes, links, terms=["score"]),
         toolbar(len(entries), [("highest score first", "lowest score first")], more=ALL_BOXES),
         card_list(cards, aspect, "cards wide"),
     ]
@@ -79,11 +80,21 @@ def _card(entry, url, shape, aspect, most, more):
     html = (
         f'<article class="card" id="p{int(entry["imgid"])}" tabindex="-1" aria-label="{frames.label(entry["img_path"])}">'
         f"{stage(entry, url, shape, aspect, numbers)}"
-        f'<p class="caption words" dir="auto">{said or "<em>(no words)</em>"}</p>'
+        f'<p class="caption words" dir="{_direction(words)}">{said or "<em>(no words)</em>"}</p>'
         f'<p class="facts">{"".join(facts)}</p>{details}</article>'
     )
     text = " ".join(word["text"] for word in words)
     return Card(html, f"{text} {frames.base_name(entry['img_path'])}", [[entry["score"]]])
+
+
+def _direction(words):
+    """Which way the sentence is read: by its first letter that tells. (A browser, by dir="auto", wouldn't look into <bdi>.)
+
+    >>> _direction([{"text": "3"}, {"text": "\u05db\u05dc\u05d1\u05d9\u05dd"}]), _direction([{"text": "a"}]), _direction([])
+    ('rtl', 'ltr', 'ltr')
+    """
+    kinds = (unicodedata.bidirectional(letter) for word in words for letter in word["text"])
+    return "rtl" if next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L" else "ltr"
 
 
 def box_numbers(words):
