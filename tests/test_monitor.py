@@ -158,6 +158,16 @@ def test_colours_stay_apart_for_all_eyes(dark, papers):
         assert nearest > 0.15, (sight, nearest)  # 0.02 is what eyes can tell side by side
 
 
+def test_letters_and_fields_stand_out_from_their_ground():
+    """WCAG: 4.5 for letters, 3 for the edges of fields and the ring around what has the focus; on paper, cards and wells."""
+    for block in re.findall(r":root \{(.*?)\}", (HERE / "style.css").read_text(encoding="utf-8"), flags=re.S):
+        colour = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        for name in ("ink", "soft", "accent", "good", "bad", "odd", "edge"):
+            for ground in ("paper", "card", "well")[: 2 if name == "edge" else 3]:
+                low, high = sorted((_luminance(colour[name])[1], _luminance(colour[ground])[1]))
+                assert (high + 0.05) / (low + 0.05) >= (3 if name == "edge" else 4.5), (name, ground)
+
+
 # ---- the command
 
 
@@ -240,7 +250,8 @@ def test_charts_table_and_choices(browser, export):
         headings = page.all("thead button")
         assert headings[:4] == ["run", "state", "epoch", "best"] and headings[7:] == ["learning_rate"]
         assert page.all("tbody tr:first-child td")[2] == "22.00 at 4" and page.all("tbody tr:nth-child(2) td")[2] == "30.0 % at 3"
-        assert page.all("#figures div") == ["finished2", "interrupted1", "silent1", "best perplexity20.00", "best mean R@1030.0 %"]
+        states = ["finished2", "interrupted1", "silent1"]
+        assert page.all("#figures div") == [*states, "best perplexity20.00host_toy_c", "best mean R@1030.0 %"]
         page.click("tbody tr:first-child label")  # hide a run
         assert page.evaluate(CURVES) == [4, 1, 1] and page.all("thead button")[7:] == []  # the others have equal options
         page.evaluate("document.querySelector('tbody tr:first-child input').focus()")
@@ -311,6 +322,8 @@ def test_named_for_screen_readers(browser, export):
 def test_nothing_sticks_out(browser, export, how):
     with browser.open(export, **how) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= how["width"]
+        widths = page.evaluate("[...document.querySelectorAll('tbody bdi')].map((name) => name.getBoundingClientRect().width)")
+        assert min(widths) > 60  # names have room, next to columns that could take it all
         assert page.messages == []
 
 

@@ -118,11 +118,12 @@
       const done = runs.filter((run) => run.kind === kind && run.best);
       if (!done.length || new Set(done.map((run) => run.params.dataset)).size > 1) continue; // of two data sets: no comparison
       const first = done.reduce((a, b) => (better(b.best[1], a.best[1]) ? b : a));
-      pairs.push([name, figure(first, first.best[1])]);
+      pairs.push([name, figure(first, first.best[1]), done.length > 1 ? first.name : ""]);
     }
-    $("figures").replaceChildren(...pairs.map(([name, value]) => {
+    $("figures").replaceChildren(...pairs.map(([name, value, run]) => {
       const pair = make("div");
       pair.append(make("dt", name), make("dd", value));
+      if (run) pair.append(make("dd", run, { class: "whose", dir: "auto" }));
       return pair;
     }));
   }

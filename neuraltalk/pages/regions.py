@@ -34,7 +34,7 @@ def regions_page(
         for entry, shown, shape in zip(entries, found, shapes)
     ]
     body = [
-        frames.heading(title, figures, notes),
+        frames.heading(title, figures, notes, terms=["confidence"]),
         toolbar(len(entries), [("surest first", "least sure first")]),
         card_list(cards, aspect, "cards wide"),
     ]
@@ -62,4 +62,5 @@ def _line(k, numbers, region):
     """One sentence with its box's number."""
     sure = f'<span class="logprob" title="mean probability of its words">{frames.number(region["confidence"])}</span>'
     text = escape(region["text"]) or "<em>(no words)</em>"
-    return f'<li data-region="{k}">{badge(k, numbers)} <bdi>{text}</bdi> {sure} {frames.verdict(region.get("verdict"))}</li>'
+    said = f"<bdi>{text}</bdi> {sure} {frames.verdict(region.get('verdict'))}"
+    return f'<li data-region="{k}">{badge(k, numbers)} <span>{said}</span></li>'
