@@ -111,6 +111,15 @@ def test_one_image_costs_nothing():
     assert not any(g.any() for g in loss.grads.values())
 
 
+@pytest.mark.parametrize("margin", [1e-6, 1.0, 1e6])
+def test_violated_is_the_share_of_terms_inside_the_margin(margin):
+    aligner, batch = make(margin=margin)
+    v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
+    S = aligner.scores(v, batch.offsets, s, batch.sentences)[:, batch.sentences.order]
+    inside = [S[pair] > S[k, k] - margin for k in range(4) for n in range(4) if n != k for pair in ((k, n), (n, k))]
+    assert aligner.loss(batch).violated == np.mean(inside) and any(inside)
+
+
 def test_a_sentence_without_words_scores_zero_with_every_image():
     aligner, batch = make([[1, 2], [], [3]], [2, 1, 2])
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)

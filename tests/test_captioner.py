@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from neuraltalk.cli.records import TrainingOptions
 from neuraltalk.data.batches import Batch, pack_sentences
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
@@ -26,6 +27,40 @@ def test_first_loss_is_near_log_V(generator):
     loss = Captioner.initialise(small(generator), 20, np.zeros(9), rng).loss(batch)
     assert -loss.log_likelihood / loss.words == pytest.approx(np.log(9), rel=0.1)
     assert loss.words == sum(len(s) + 1 for s in [[1, 2, 3], [4, 5], [6, 7, 8, 1, 2], [3, 3], []])
+
+
+@pytest.mark.parametrize("generator, of_decoder", [("lstm", 0.1), ("rnn", 0.01)])
+def test_where_weights_start(generator, of_decoder):
+    """Uniform in [-0.1, 0.1], the RNN's Wd in a tenth of that; biases at 0 but bd, which has the words' frequencies."""
+    frequencies = np.log([1, 0.5, 0.25, 0.125])
+    params = Captioner.initialise(small(generator), 20, frequencies, np.random.default_rng(0)).params
+    for name, array in params.items():
+        if name == "bd":
+            np.testing.assert_array_equal(array, [frequencies.astype(np.float32)])
+        elif name.startswith("b"):
+            assert not array.any()
+        else:
+            limit = of_decoder if name == "Wd" else 0.1
+            assert -limit <= array.min() < -0.8 * limit and 0.8 * limit < array.max() <= limit
+
+
+def test_image_scale_is_a_factor_of_the_features():
+    rng = np.random.default_rng(6)
+    batch, _ = some_batch(rng)
+    plain = Captioner.initialise(small(), 20, np.zeros(9), rng)
+    scaled = Captioner(small(image_scale=0.25), plain.params)
+    smaller = batch._replace(features=batch.features / 4)
+    assert scaled.loss(batch).total_cost == plain.loss(smaller).total_cost != plain.loss(batch).total_cost
+    np.testing.assert_array_equal(scaled.begin(batch.features)[0], plain.begin(smaller.features)[0])
+
+
+def test_options_have_the_defaults_of_the_command():
+    assert CaptionerOptions() == CaptionerOptions.of(TrainingOptions())
+
+
+def test_features_of_another_precision_become_the_models():
+    captioner = Captioner.initialise(small(), 20, np.zeros(9), np.random.default_rng(0))
+    assert {array.dtype for array in captioner.begin(np.ones((2, 20), np.float64))} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("generator", ["lstm", "rnn"])

@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 
 from neuraltalk.layers import lstm
+from neuraltalk.layers.alignment_score import best_region_forward, positive_regions_forward
+from neuraltalk.layers.ranking_loss import ranking_loss
+from neuraltalk.layers.rectified_affine import rectified_affine_forward
+from neuraltalk.layers.relu import relu_forward
+from neuraltalk.layers.rnn import rnn_forward
 from neuraltalk.models import captioner as captioner_module
 from neuraltalk.models import rnn_generator
 from neuraltalk.models.captioner import CaptionerOptions
@@ -66,8 +71,19 @@ def test_finds_nan(monkeypatch):
     assert not passes(CaptionerOptions())
 
 
-def test_crossed_kinks_are_told_apart():
-    from neuraltalk.layers.relu import relu_forward
-    x = np.array([1e-6, 1.0])
+ONE, OFFSETS = np.ones((1, 1)), np.array([0, 2])
+KINKED = {                              # functions of x (2, 1), each with a kink where the first number is 0
+    "rectifier": lambda x: relu_forward(x)[0],
+    "rectified affine": lambda x: rectified_affine_forward(x, ONE, np.zeros((1, 1)))[0],
+    "recurrence": lambda x: rnn_forward(x, np.array([1, 1]), ONE, np.zeros((1, 1)))[0],
+    "best region": lambda x: best_region_forward(x - [[0], [x[1, 0]]], OFFSETS, ONE)[0],
+    "positive regions": lambda x: positive_regions_forward(x, OFFSETS, ONE)[0],
+    "ranking loss": lambda x: ranking_loss(np.array([[1.0, x[0, 0]], [-9.0, 1.0]])).cost,
+}
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_crossed_kinks_are_told_apart(name):
+    x = np.array([[1e-6], [1.0]])
     with pytest.raises(gradient_check.KinkCrossed):
-        gradient_check.check_gradient(lambda: float(relu_forward(x)[0].sum()), x, np.ones(2))
+        gradient_check.check_gradient(lambda: np.sum(KINKED[name](x)), x, np.ones((2, 1)))

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEAVY = ("numba", "llvmlite", "scipy", "h5py", "PIL", "matplotlib", "nltk", "mpi4py", "optuna", "multiprocessing.pool")
 
@@ -62,6 +64,18 @@ def test_pages_need_no_compiler(tmp_path):
         "print(json.dumps(heavy()))",
     ])
     assert run(code, tmp_path) == []
+
+
+@pytest.mark.parametrize("switch, compiled", [("0", False), ("1", True)])
+def test_kernels_are_compiled_unless_the_environment_says_no(switch, compiled):
+    code = LISTS + "\n".join([
+        "import os; os.environ['NEURALTALK_KERNELS'] = sys.argv[1]",
+        "import numpy as np",
+        "from neuraltalk.layers.weight_decay import weight_decay",
+        "weight_decay(np.ones((2, 2)), np.zeros((2, 2)), 1.0)",
+        "print(json.dumps('numba' in sys.modules))",
+    ])
+    assert run(code, switch) is compiled
 
 
 def test_data_is_read_without_a_compiler(tmp_path):
