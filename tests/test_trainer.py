@@ -18,6 +18,8 @@ from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.perplexity import from_log_likelihood, perplexity
 from neuraltalk.train.restoring import initialise_from
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
+from neuraltalk.train.tally import Tally
+from neuraltalk.train.tasks import CaptionTask
 from neuraltalk.train.trainer import Trainer, TrainingData, Watcher
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], np.log([1, 0.9, 0.8, 0.7, 0.6, 0.5]))
@@ -264,6 +266,36 @@ def test_learning_rates():
     assert [learning_rate_at(it, 10, options) for it in (0, 5, 10)] == [0.5, 0.25, 0]
     options = dataclasses.replace(options, learning_rate_decay="cosine")
     assert [learning_rate_at(it, 10, options) for it in (0, 5, 10)] == pytest.approx([0.5, 0.25, 0])
+
+
+def test_rates_of_a_run_and_what_is_tallied_between_evaluations(tmp_path):
+    class Looking(Watcher):
+        rates, words = [], []
+
+        def stepped(self, trainer, step):
+            self.rates.append(step.learning_rate)
+            self.words.append(trainer.tally.weight)
+
+    watcher = Looking()
+    trainer = make_trainer(tmp_path, watcher, max_epochs=2.0, learning_rate=0.6, learning_rate_decay="linear")
+    trainer.run()
+    assert watcher.rates == pytest.approx([0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    assert [entry["learning_rate"] for entry in trainer.history] == pytest.approx([0.3, 0])
+    first, second = watcher.words[:3], watcher.words[3:]
+    assert first == sorted(first) and second == sorted(second) and second[0] < first[2]  # counted anew
+
+
+def test_a_run_ends_with_an_evaluation(tmp_path):
+    trainer = make_trainer(tmp_path, max_epochs=7 / 3)
+    trainer.run()
+    assert [entry["it"] for entry in trainer.history] == [3, 6, 7]
+
+
+def test_a_tally_weighs_batches_by_their_words():
+    tally = Tally(CaptionTask(None, None))
+    figures = [tally.add(Loss(0, 0, 0, {}, *sums)) for sums in ((-10.0, 5), (-30.0, 10))]
+    assert figures == pytest.approx([math.exp(2), math.exp(3)]) and tally.figure == pytest.approx(math.exp(40 / 15))
+    assert tally.smooth == pytest.approx(0.99 * math.exp(2) + 0.01 * math.exp(3))
 
 
 def test_averaged_weights_are_evaluated_and_saved(tmp_path):
