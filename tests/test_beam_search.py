@@ -186,6 +186,7 @@ def test_sizes_and_scores_that_make_no_sense_are_refused():
         ({"beam_size": 2, "nbest": 3}, "nbest is 3"),
         ({"length_normalization": -1.0}, "length_normalization is -1.0"),
         ({"length_normalization": math.nan}, "length_normalization is nan"),
+        ({"length_normalization": 500.0}, "length_normalization is 500.0; it must be from 0 to 10"),
     ]:
         for search in (beam_search, beam_search_loop):
             with pytest.raises(ValueError, match=message):

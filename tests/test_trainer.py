@@ -315,6 +315,9 @@ def test_averaged_weights_are_evaluated_and_saved(tmp_path):
         np.testing.assert_allclose(last.model[name], array, atol=1e-6)
         np.testing.assert_array_equal(last.training["weights"][name], trainer.model.params[name])
     assert not np.array_equal(last.model["Wd"], trainer.model.params["Wd"])
+    found = perplexity(last.captioner(), trainer.data.features, trainer.data.val_pairs)
+    assert last.perplexity == pytest.approx(found.perplexity, rel=1e-6)
+    assert last.perplexity != perplexity(trainer.model, trainer.data.features, trainer.data.val_pairs).perplexity
 
 
 class Scripted:
@@ -353,6 +356,27 @@ def test_a_cost_that_is_no_number_stops(tmp_path, bad):
     ):
         run()
     assert load_bytes(tmp_path / "run.last.p")
+
+
+class Spoiling(Watcher):
+    """Makes a weight infinite after the second iteration."""
+
+    def starting(self, trainer):
+        self.saved = load_bytes(trainer.last_file)
+
+    def stepped(self, trainer, step):
+        if trainer.it == 2:
+            trainer.model.params["Ws"][0, 0] = np.inf
+
+
+@pytest.mark.parametrize("validation, reason", [(2.0, "weights of Ws are not finite"), (math.nan, "validation perplexity is not a num")])
+def test_weights_and_figures_that_are_no_numbers_are_never_saved(tmp_path, monkeypatch, validation, reason):
+    monkeypatch.setattr(CaptionTask, "validate", lambda *arguments: validation)
+    trainer, run = scripted_run(tmp_path, [3.0] * 3)
+    trainer.watcher = Spoiling()
+    with pytest.raises(UserError, match=f"stopped at iteration 3, epoch 1.00: .*{reason}.*; nothing was worth saving"):
+        run()
+    assert load_bytes(tmp_path / "run.last.p") == trainer.watcher.saved and not (tmp_path / "run.p").exists()
 
 
 def load_bytes(path):

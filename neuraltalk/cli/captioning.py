@@ -87,13 +87,13 @@ def counts(text):
 
 
 def _exponent(text):
-    """A number of at least 0."""
+    """A number that beam_search() takes."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} should be a number, 0 or more")
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a number from 0 to 10")
     return value
 
 

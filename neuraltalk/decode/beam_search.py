@@ -40,6 +40,7 @@ from neuraltalk.ranks import ALONE
 
 START = END = 0
 SCORES_AT_ONCE = 1_000_000  # one step's scores (R, V) of a block, all beams live: 4 MB in single precision, which a cache holds
+MOST_NORMALIZATION = 10  # far beyond what is of use, and words ** 10 is a number for sentences of any length
 BLOCKS_AT_ONCE = 4  # of each thread, between two calls of `progress`
 
 
@@ -61,8 +62,8 @@ def beam_search(captioner, features, beam_size=1, max_length=20, nbest=1, length
     beam_size             beams kept for each image after each step
     max_length            most words of a caption, END included
     nbest                 captions returned for each image, at most beam_size; fewer when there aren't that many
-    length_normalization  alpha: beams are ranked by score / words ** alpha. 0 is the original's plain sum; 1, the mean,
-                          favours longer captions. `Caption.log_probability` is the plain sum in any case.
+    length_normalization  alpha, 0 to 10: beams are ranked by score / words ** alpha. 0 is the original's plain sum; 1, the
+                          mean, favours longer captions. `Caption.log_probability` is the plain sum in any case.
     progress              called with the number of images done, now and then
     ranks                 each of them (neuraltalk/ranks.py) searches some of the blocks
 
@@ -222,8 +223,8 @@ def _check(beam_size, max_length, nbest, length_normalization):
             raise ValueError(f"{name} is {value}; it must be at least 1")
     if nbest > beam_size:
         raise ValueError(f"nbest is {nbest}, but a search with {beam_size} beams finds at most {beam_size} captions")
-    if not 0 <= length_normalization < np.inf:
-        raise ValueError(f"length_normalization is {length_normalization}; it must be 0 or a positive number")
+    if not 0 <= length_normalization <= MOST_NORMALIZATION:
+        raise ValueError(f"length_normalization is {length_normalization}; it must be from 0 to {MOST_NORMALIZATION}")
 
 
 @twin
