@@ -26,7 +26,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
 import numpy as np
 from turns import COLUMNS, compare
 
-from neuraltalk.data.batches import AlignmentBatch, pack_words
+from neuraltalk.data.batches import AlignmentBatch
+from neuraltalk.data.packing import pack_words
 from neuraltalk.layers.brnn import turn
 from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.aligner import Aligner, AlignerOptions

@@ -19,7 +19,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 import numpy as np
 from turns import COLUMNS, compare
 
-from neuraltalk.data.batches import Batch, pack_sentences
+from neuraltalk.data.batches import Batch
+from neuraltalk.data.packing import pack_sentences
 from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.solver import Solver

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from neuraltalk.data.batches import AlignmentBatch, pack_words, rows_of_sentences
+from neuraltalk.data.batches import AlignmentBatch
+from neuraltalk.data.packing import pack_words, rows_of_sentences
 from neuraltalk.layers import alignment_score, twins
 from neuraltalk.layers.brnn import turn
 from neuraltalk.layers.ranking_loss import ranking_loss

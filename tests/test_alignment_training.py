@@ -12,8 +12,8 @@ from neuraltalk.cli import models
 from neuraltalk.cli import train as command
 from neuraltalk.cli.options import resolve
 from neuraltalk.cli.records import AlignmentTrainingOptions
-from neuraltalk.data.batches import pack_words
 from neuraltalk.data.dataset import load_dataset
+from neuraltalk.data.packing import pack_words
 from neuraltalk.data.pairs import encode_pairs
 from neuraltalk.data.regions import open_regions
 from neuraltalk.errors import UserError

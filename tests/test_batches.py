@@ -7,16 +7,10 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from neuraltalk.data.batches import (
-    ImageSampler,
-    PairSampler,
-    make_alignment_batch,
-    make_batch,
-    pack_sentences,
-    pack_words,
-    rows_of_sentences,
-)
+from neuraltalk.data.batches import make_alignment_batch, make_batch
+from neuraltalk.data.packing import pack_sentences, pack_words, rows_of_sentences
 from neuraltalk.data.pairs import Pairs
+from neuraltalk.data.samplers import ImageSampler, PairSampler
 
 
 def pack_with_loops(sentences):
@@ -178,6 +172,18 @@ def test_no_image_comes_twice_in_a_batch(images, size):
     passes = images[np.concatenate(batches)[: 30 * K]].reshape(30, K)
     assert (np.sort(passes, axis=1) == np.unique(images)).all()
     assert K < 3 or len({tuple(one_pass) for one_pass in passes}) > 20
+
+
+def test_images_that_wait_come_as_soon_as_the_batch_is_full():
+    """Behind the batch that reaches into a pass, the pass goes on in the order that was drawn for it."""
+    sampler, drawn = ImageSampler(np.arange(7), 5, np.random.default_rng(0)), []
+    for _ in range(30):
+        drawn += sampler.draw().tolist()
+        state, rng = sampler.state(), np.random.default_rng()
+        rng.bit_generator.state = state["before_pass"]
+        left = [image for image in rng.permutation(7).tolist() if image not in drawn[len(drawn) - state["position"] :]]
+        own = min(5, len(left))
+        assert copy.deepcopy(sampler).draw().tolist()[:own] == left[:own]
 
 
 @pytest.mark.parametrize("size", [3, 7])

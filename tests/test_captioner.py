@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from neuraltalk.cli.records import TrainingOptions
-from neuraltalk.data.batches import Batch, pack_sentences
+from neuraltalk.data.batches import Batch
+from neuraltalk.data.packing import pack_sentences
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.solver import Solver

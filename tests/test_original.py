@@ -10,7 +10,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from neuraltalk.data.batches import Batch, pack_sentences
+from neuraltalk.data.batches import Batch
+from neuraltalk.data.packing import pack_sentences
 from neuraltalk.decode.beam_search import beam_search
 from neuraltalk.layers.softmax import log_softmax
 from neuraltalk.layers.twins import numpy_only

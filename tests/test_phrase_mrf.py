@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from neuraltalk.data.batches import pack_words, rows_of_sentences
+from neuraltalk.data.packing import pack_words, rows_of_sentences
 from neuraltalk.decode.phrase_mrf import Segment, best_labels, energy, segments, unary_potentials
 from neuraltalk.errors import UserError
 from neuraltalk.layers import twins

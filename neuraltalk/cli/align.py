@@ -87,7 +87,7 @@ def parts(given):
 
 def report(name, checkpoint, words, block, betas):
     """Print how the sentence `words` (numbers) is divided among the regions of `block` (a RegionBlock of one image)."""
-    from neuraltalk.data.batches import pack_words
+    from neuraltalk.data.packing import pack_words
     from neuraltalk.decode.phrase_mrf import best_labels, energy, segments, unary_potentials
 
     aligner, tokens = checkpoint.aligner(), checkpoint.vocabulary.decode(words)

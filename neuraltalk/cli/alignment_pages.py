@@ -75,7 +75,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
 
 def align(aligner, vocabulary, regions, images, paths, beta):
     """The first sentence of each image with the box of each word (eq 10-12) -> entries of pages/alignment.py."""
-    from neuraltalk.data.batches import pack_words, rows_of_sentences
+    from neuraltalk.data.packing import pack_words, rows_of_sentences
     from neuraltalk.decode.phrase_mrf import best_labels, unary_potentials
 
     tokens = [image.sentences[0].tokens for image in images]

@@ -100,7 +100,7 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
 
     Empty if no phrase of these images can be scored.
     """
-    from neuraltalk.data.batches import pack_words, rows_of_sentences
+    from neuraltalk.data.packing import pack_words, rows_of_sentences
     from neuraltalk.decode.phrase_mrf import unary_potentials
     from neuraltalk.metrics.grounding import chosen_region, find_phrases, grounding, narrow
 

@@ -46,7 +46,7 @@ def unary_potentials(v, offsets, s, rows, images):
     """psiU of N sentences, each with an image of its own (eq 11): unary (M, R) and regions (N,).
 
     v (all regions, h) and offsets (images + 1,): image k has the rows offsets[k] .. offsets[k + 1]; s (M, h) the words, rows
-    as above (for packed words: data/batches.rows_of_sentences); images (N,) the number of each sentence's image.
+    as above (for packed words: data/packing.rows_of_sentences); images (N,) the number of each sentence's image.
     """
     offsets, images = np.asarray(offsets), np.asarray(images, dtype=np.int64)
     regions = np.diff(offsets)[images]  # (N,)

@@ -1,6 +1,6 @@
 """The pieces of sentences that an aligner gives to the regions of their images (section 3.1.2 of the paper)."""
 
-from neuraltalk.data.batches import pack_words, rows_of_sentences
+from neuraltalk.data.packing import pack_words, rows_of_sentences
 from neuraltalk.decode.phrase_mrf import best_labels, segments, unary_potentials
 
 IMAGES_AT_ONCE = 64

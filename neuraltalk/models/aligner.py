@@ -11,7 +11,7 @@
 
     K  images of a batch, with one sentence each        D  region features      V  vocabulary with START/END at 0
     R  their regions, one image after the other         E  word vectors         H  hidden size
-    M  their words, packed (data/batches.py)            h  embedding size: v_i and s_t live in one space
+    M  their words, packed (data/packing.py)            h  embedding size: v_i and s_t live in one space
 
 Regions and words never meet before their product: both sides can be embedded once and scored in any pairs. What is dropped
 is a copy that goes upwards; the recurrences see undropped states.

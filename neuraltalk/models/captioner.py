@@ -10,7 +10,7 @@
 
     cost = [ -sum log y_t[target_t] + regc / 2 * sum of W^2 over the weight matrices ] / N
 
-    N  sentences      M  their words with END, packed (data/batches.py)     D  image features
+    N  sentences      M  their words with END, packed (data/packing.py)     D  image features
     E  encoding       H  hidden size                                        V  vocabulary with START/END at 0
 
 What is dropped is a copy that goes upwards; the recurrence itself sees the undropped state.

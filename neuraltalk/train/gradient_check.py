@@ -65,7 +65,8 @@ def check_gradient(f, x, dx, step=STEP):
 
 def toy_problem(options, rng, image_dimension=6, vocabulary_size=7, images=4):
     """A small captioner with weights near 0.5 of both signs, and a batch of sentences of unequal length (one of them empty)."""
-    from neuraltalk.data.batches import Batch, pack_sentences
+    from neuraltalk.data.batches import Batch
+    from neuraltalk.data.packing import pack_sentences
     from neuraltalk.models.captioner import Captioner
 
     captioner = Captioner.initialise(options, image_dimension, np.zeros(vocabulary_size), rng, dtype=np.float64)
@@ -89,7 +90,8 @@ def check_model(options, seed=0, tries=20):
 
 def toy_alignment(options, rng, region_dimension=5, vocabulary_size=8):
     """A small aligner with weights near 0.5 of both signs, and a batch: images of 3, 1, 4 and 2 regions, unequal sentences."""
-    from neuraltalk.data.batches import AlignmentBatch, pack_words
+    from neuraltalk.data.batches import AlignmentBatch
+    from neuraltalk.data.packing import pack_words
     from neuraltalk.models.aligner import Aligner
 
     aligner = Aligner.initialise(options, region_dimension, vocabulary_size, rng, dtype=np.float64)

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from neuraltalk.data.batches import pack_words
+from neuraltalk.data.packing import pack_words
 from neuraltalk.metrics.retrieval import IMAGES_AT_ONCE, image_blocks, retrieval
 from neuraltalk.ranks import ALONE
 

@@ -10,7 +10,8 @@ An entry of the history has both figures under the names in `names`.
 
 import numpy as np
 
-from neuraltalk.data.batches import ImageSampler, PairSampler, make_alignment_batch, make_batch
+from neuraltalk.data.batches import make_alignment_batch, make_batch
+from neuraltalk.data.samplers import ImageSampler, PairSampler
 from neuraltalk.errors import UserError
 from neuraltalk.models.aligner import AlignmentLoss
 from neuraltalk.models.captioner import Loss
