@@ -12,7 +12,7 @@ from neuraltalk.data.regions import open_regions
 from neuraltalk.data.vocabulary import Vocabulary, build_vocabulary
 from neuraltalk.errors import UserError
 from neuraltalk.metrics import grounding
-from neuraltalk.metrics.grounding import chosen_region, find_phrases, hits, largest_box, match_sentences, narrow, overlaps
+from neuraltalk.metrics.grounding import chosen_region, find_phrases, hits, largest_box, narrow, overlaps
 
 VOCABULARY = Vocabulary("a the red big ball dog man two dogs on beach".split())
 
@@ -118,19 +118,6 @@ def test_choosing_right_and_wrong():
     assert wrong[1:] == (0,) * 8
 
 
-def test_sentences_are_matched_only_where_another_order_finds_more():
-    sentences = known("the man", "a red ball", "two dogs")
-    entries = [entry(0, "two dogs"), entry(1, "the man"), entry(2, "a red ball"), entry(2, "red")]
-    assert find_phrases(entries, sentences, VOCABULARY.encode) == []
-    matched = match_sentences(entries, sentences, VOCABULARY.encode)
-    assert [part["sentence"] for part in matched] == [2, 0, 1, 1]
-    assert len(find_phrases(matched, sentences, VOCABULARY.encode)) == 4
-    assert match_sentences(matched, sentences, VOCABULARY.encode) == matched
-    alike = [entry(1, "a dog"), entry(2, "zebra"), entry(4, "a dog")]  # in two of the sentences, and one too many
-    assert match_sentences(alike, known("a dog", "a dog"), VOCABULARY.encode)[0]["sentence"] == 1
-    assert match_sentences([], sentences, VOCABULARY.encode) == []
-
-
 # phrases.json
 
 
@@ -175,13 +162,12 @@ def test_flickr8k_has_the_phrases_of_the_reference_figures():
     vocabulary = build_vocabulary(sentence for image in dataset.split("train") for sentence in image.sentences)
     regions = open_regions(FLICKR8K, len(dataset.images))
     phrases = load_phrases(FLICKR8K, len(dataset.images))
-    choices, matched = [], 0
+    choices = []
     for image in dataset.split("val")[:400]:
         sentences = [vocabulary.encode(sentence.tokens) for sentence in image.sentences]
         entries, boxes = phrases[image.imgid], regions.boxes_of(image.imgid)
         choices += [(0, boxes, phrase.boxes) for phrase in find_phrases(entries, sentences, vocabulary.encode)]
-        matched += len(find_phrases(match_sentences(entries, sentences, vocabulary.encode), sentences, vocabulary.encode))
     result = grounding.grounding(choices)
-    assert (result.phrases, matched) == (1938, 5139)
+    assert result.phrases == 1938
     assert result.chance_overlap == pytest.approx(0.125, abs=0.001)
     assert result.overlap == result.whole_overlap and result.pointing == result.whole_pointing

@@ -298,6 +298,11 @@ def test_a_tally_weighs_batches_by_their_words():
     assert tally.smooth == pytest.approx(0.99 * math.exp(2) + 0.01 * math.exp(3))
 
 
+def test_a_seed_gives_three_streams_that_differ():
+    drawn = [[rng.integers(2**60) for rng in generators(seed)] for seed in (7, 7, 8)]
+    assert drawn[0] == drawn[1] and len({*drawn[0], *drawn[2]}) == 6
+
+
 def test_averaged_weights_are_evaluated_and_saved(tmp_path):
     trainer = make_trainer(tmp_path, average_decay=0.5, max_epochs=1.0)
     expected = {name: array.astype(np.float64) for name, array in trainer.model.params.items()}

@@ -13,16 +13,6 @@ def distinct_share(captions):
     return len(set(map(tuple, captions))) / len(captions) if captions else 0.0
 
 
-def novel_share(captions, training_sentences):
-    """The share (0..1) of captions that are not, word for word, a sentence of the training set.
-
-    >>> novel_share([["a", "dog"], ["a", "cat"]], [["a", "dog"], ["the", "dog"]])
-    0.5
-    """
-    known = set(map(tuple, training_sentences))
-    return sum(tuple(caption) not in known for caption in captions) / len(captions) if captions else 0.0
-
-
 def mean_length(captions):
     """The mean number of words of a caption.
 

@@ -67,25 +67,6 @@ def find_phrases(entries, sentences, encode):
     return phrases
 
 
-def match_sentences(entries, sentences, encode):
-    """Entries whose sentence numbers follow another order of the sentences than ours -> the same, renumbered.
-
-    For instance, Flickr30k Entities and Karpathy's files number an image's sentences differently. The numbering is taken
-    with which most phrases of the image are found, and the given one if none is better. The arguments are those of
-    find_phrases(); published scores may be without this.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    N = max([len(sentences), *(entry["sentence"] + 1 for entry in entries)])
-    found = np.eye(N)  # of phrases numbered i, how many are in sentence k; of equals, i stays i
-    for sentence, text in {(entry["sentence"], entry["phrase"].lower()) for entry in entries}:
-        run = encode(text.split())
-        for k, words in enumerate(sentences):
-            found[sentence, k] += (N + 1) * (find_run(run, words) is not None)
-    numbers = linear_sum_assignment(found, maximize=True)[1].tolist()
-    return [{**entry, "sentence": numbers[entry["sentence"]]} for entry in entries]
-
-
 def find_run(run, words):
     """Where `run` first stands in `words` as one piece; None if it doesn't, or is empty.
 
