@@ -1,5 +1,6 @@
 """The training command from the outside: options, presets, messages, exit codes, files."""
 
+import dataclasses
 import io
 import json
 import os
@@ -18,6 +19,8 @@ from neuraltalk.cli import train as command
 from neuraltalk.cli.options import TABLE, build_parser, checked, resolve
 from neuraltalk.cli.records import RECORDS, AlignmentTrainingOptions, TrainingOptions
 from neuraltalk.errors import UserError
+from neuraltalk.models.aligner import AlignerOptions
+from neuraltalk.models.captioner import CaptionerOptions
 from neuraltalk.train.checkpoint import load_checkpoint
 from neuraltalk.train.run_files import newest_checkpoint
 
@@ -138,7 +141,7 @@ def test_resuming_what_can_not_be(place, capsys):
     refused(["--resume", "--hidden_size", "5"], "--hidden_size 5 can't be changed on --resume: the run has 4")
     refused(["--resume", "--preset", "flickr8k"], "--preset can't be changed on --resume")
     refused(["--resume", "cv/toy_lstm_baseline.p"], "holds the best weights only")
-    refused(["--resume", "cv/none.p"], "can't be read")
+    refused(["--resume", "cv/none.p"], "cv/none.p: no such file; there are cv/")
     refused(["--resume", "-o", "other"], "nothing to resume in other")
     document = json.loads(pathlib.Path("data/toy/dataset.json").read_text(encoding="utf-8"))
     for image in document["images"]:
@@ -166,11 +169,11 @@ def test_starting_from_weights(place, capsys):
     [
         (["-d", "nowhere"], "no data set 'nowhere'"),
         (["--hidden_size", "0"], "--hidden_size 0 is out of range; it should be from 1 to"),
-        (["--hidden_size", "many"], "invalid int value: 'many'"),
+        (["--hidden_size", "many"], "'many' should be a whole number"),
         (["--drop_prob_encoder", "1"], "--drop_prob_encoder 1 is out of range; it should be from 0 to below 1"),
         (["--drop_prob_decoder", "-0.1"], "from 0 to below 1"),
         (["-l", "0"], "--learning_rate 0 is out of range; it should be above 0"),
-        (["-l", "nan"], "--learning_rate nan"),
+        (["-l", "nan"], "'nan' should be a number"),
         (["-m", "0"], "--max_epochs 0"),
         (["-b", "0"], "--batch_size 0"),
         (["-p", "-1"], "--eval_period -1"),
@@ -181,10 +184,10 @@ def test_starting_from_weights(place, capsys):
         (["--preset", "best"], "invalid choice: 'best'"),
         (["--tanhC_version", "2"], "invalid choice: 2"),
         (["--fappend", "a/b"], "--fappend 'a/b' becomes part of file names"),
-        (["--hiden_size", "3"], "unrecognized arguments: --hiden_size 3"),
+        (["--hiden_size", "3"], "there is no option --hiden_size; did you mean --hidden_size?"),
         (["--hidden_size", "5", "--generator", "rnn"], "--image_encoding_size 4 and --hidden_size 5 differ"),
         (["--image_encoding_size", "5"], "make them equal"),
-        (["--init_model_from", "cv/none.p"], "can't be read"),
+        (["--init_model_from", "cv/none.p"], "cv/none.p: no such file"),
         (["--word_count_threshold", "1000"], "lower --word_count_threshold"),
     ],
 )
@@ -313,6 +316,14 @@ def test_defaults_are_the_original_s():
     assert (short.learning_rate, short.batch_size, short.eval_period) == (3, 4, 5)
 
 
+def test_records_are_those_of_the_models():
+    """records.py says again what the models' options are: help comes at once, and importing a model imports Numba."""
+    for record, model in ((TrainingOptions, CaptionerOptions), (AlignmentTrainingOptions, AlignerOptions)):
+        types = {field.name: field.type for field in dataclasses.fields(record)}
+        assert {field.name: field.type for field in dataclasses.fields(model)}.items() <= types.items()
+    assert CaptionerOptions.of(TrainingOptions()) == CaptionerOptions()  # the aligner's are the paper's, the record's what search found
+
+
 def test_help_pages(capsys):
     assert command.main(["-h"]) == 0
     page = capsys.readouterr().out
@@ -335,7 +346,7 @@ def test_help_pages(capsys):
     assert neuraltalk_command.main(["-V"]) == 0
     assert neuraltalk_command.main([]) == 2
     assert neuraltalk_command.main(["trian"]) == 2
-    assert "no command 'trian'; there are train, predict" in capsys.readouterr().err
+    assert "no command 'trian'; did you mean train? There are train, predict" in capsys.readouterr().err
 
 
 def test_neuraltalk_train_is_the_same(place, capsys):

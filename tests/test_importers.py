@@ -550,7 +550,7 @@ def test_the_check_lists_every_fault(tmp_path, photos, capsys):
     [
         (["mine"], "CAPTIONS is missing"),
         (["mine", "x.csv", "--without-pictures", "--copy"], "--without-pictures can't be combined"),
-        (["mine", "x.csv", "--seed", "-1"], "--seed should be 0 or more"),
+        (["mine", "x.csv", "--seed", "-1"], "should be a whole number, 0 or more"),
         (["mine", "none.csv"], "none.csv: can't be read"),
         (["mine", "dogs=none.csv"], "no split 'dogs'"),
         (["mine", "x.csv", "--split-file", "list.txt"], "--split-file list.txt: should be SPLIT=FILE"),

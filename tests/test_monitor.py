@@ -201,7 +201,7 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys):
             (["empty", "--once"], "empty: no status files there"),
             (["bad", "--once"], "not JSON"),
             (["--once"], "status: no status files there"),
-            (["--port", "70000"], "'70000' should be a whole number from 0 to 65535"),
+            (["--port", "70000"], "'70000' should be a whole number, from 0 to 65535"),
             (["--port", "x"], "'x' should be a whole number"),
             (["empty", "--port", port], f"port {port} can't be used"),
         ]:

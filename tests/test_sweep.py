@@ -195,7 +195,7 @@ def test_the_same_command_joins_and_others_are_refused(place, capsys):  # noqa: 
         (["--list"], "no such file; start a sweep there first"),
         (["--list", "--storage", "sqlite:///none.db"], "no such file; start a sweep there first"),
         (["--name", "a/b"], "--name 'a/b' becomes part of file names"),
-        (["--minutes", "0"], "should be a number above 0"),
+        (["--minutes", "0"], "should be a number, above 0"),
         (["--trials", "0"], "--trials"),
         (["-o", "ranges.json"], "can't write there"),
         (["--csv", "ranges.json/x.csv"], "can't write there"),

@@ -1,7 +1,7 @@
 """`neuraltalk align`: one sentence and one picture, in numbers: from scores of words with boxes to snippets of text."""
 
-from neuraltalk.cli import captioning
-from neuraltalk.cli.alignment_pages import number
+from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser, number
 from neuraltalk.cli.search import find_picture, known_words
 from neuraltalk.errors import UserError
 from neuraltalk.wording import plural
@@ -24,12 +24,10 @@ BETAS = (0.0, 0.3, 1.0, 10.0)
 
 def build_parser():
     """The options of neuraltalk align."""
-    parser = captioning.Parser(
+    parser = Parser(
         usage="%(prog)s [options] [CHECKPOINT] [TEXT]",
         description=MANUAL,
         epilog=EPILOG,
-        formatter_class=captioning.argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "arguments",
@@ -43,7 +41,7 @@ def build_parser():
     )
     parser.add_argument(
         "--beta",
-        type=number,
+        type=number(),
         action="append",
         metavar="SCORE",
         help=f"gained by neighbouring words on one box; may be given several times (default: {', '.join(f'{b:g}' for b in BETAS)})",
@@ -54,7 +52,7 @@ def build_parser():
     return parser
 
 
-@captioning.console.command
+@console.command
 def main(argv=None):
     """Print the tables. Returns 0, or raises UserError."""
     from neuraltalk.cli.evaluate import open_dataset

@@ -1,7 +1,5 @@
 """The pages of an alignment model's evaluation: words with their boxes, and what finds what."""
 
-import argparse
-import math
 import pathlib
 
 import numpy as np
@@ -12,17 +10,6 @@ from neuraltalk.wording import plural
 
 PICTURES_SHOWN = 60
 BETA = 0.3  # as of neuraltalk phrases
-
-
-def number(text):
-    """A finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} should be a number")
-    return value
 
 
 def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=()):

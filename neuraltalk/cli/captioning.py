@@ -1,6 +1,5 @@
 """What predicting and evaluating share: the model, the check that features are of its kind, the search, the files."""
 
-import argparse
 import json
 import math
 import os
@@ -9,21 +8,12 @@ import tempfile
 import threading
 
 from neuraltalk.cli import console
+from neuraltalk.cli.arguments import Bound, count, counts, number
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_text
 from neuraltalk.ranks import ALONE
 
 DATA = pathlib.Path("data")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, but texts stay as they were written, options are written out, and a mistake is one line."""
-
-    def __init__(self, **how):
-        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **how})
-
-    def error(self, message):
-        raise UserError(f"{message}; {self.prog} -h explains the options")
 
 
 def add_search_options(parser, title="search", several=False):
@@ -55,7 +45,7 @@ def add_search_options(parser, title="search", several=False):
     )
     group.add_argument(
         "--length_normalization",
-        type=_exponent,
+        type=number(Bound(0, 10)),
         default=0.0,
         metavar="ALPHA",
         help="rank sentences by log probability / length ** ALPHA; more gives longer ones (default: 0, the original's sum)",
@@ -72,29 +62,6 @@ def add_page_option(parser_or_group, name="--page_pictures"):
         help="embedded: small copies within the page, which can then be sent as one file; linked: the files "
         "where they are, for thousands of them (default: embedded)",
     )
-
-
-def count(text):
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 1 or more")
-    return int(text)
-
-
-def counts(text):
-    """Different whole numbers of at least 1, with commas between them: a tuple."""
-    return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",")))
-
-
-def _exponent(text):
-    """A number that beam_search() takes."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 10:
-        raise argparse.ArgumentTypeError(f"{text!r} should be a number from 0 to 10")
-    return value
 
 
 def check_search_options(options):

@@ -3,18 +3,19 @@
 import pathlib
 import re
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console
+from neuraltalk.cli.arguments import Parser, whole
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
 from neuraltalk.wording import are, plural
 
-DESCRIPTION = """\
-Makes a data set's folder from pictures and captions, ready to train on:
+MANUAL = """\
+Make a data set's folder from pictures and captions, ready to train on:
 
     neuraltalk dataset data/mine captions.csv --pictures ~/photos --extract
     python driver.py -d mine
 
-or tells what is wrong with one:
+or tell what is wrong with one:
 
     neuraltalk dataset data/mine --check
 
@@ -36,10 +37,12 @@ Captions become lower-case words of letters and digits. Pictures that are missin
 counted, told and left out. Pictures are not copied: dataset.json records their folder (see --copy).
 """
 
+EPILOG = """Exit codes: 0 done, 1 --check found faults, 2 a mistake in options or files, 130 interrupted."""
+
 
 def build_parser():
     """The options of `neuraltalk dataset`."""
-    parser = captioning.Parser(prog="neuraltalk dataset", description=DESCRIPTION)
+    parser = Parser(prog="neuraltalk dataset", description=MANUAL, epilog=EPILOG)
     parser.add_argument("folder", metavar="FOLDER", help="the data set's folder; data/NAME is found by `-d NAME`")
     parser.add_argument(
         "captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE"
@@ -84,7 +87,7 @@ def build_parser():
         default=[],
         help="a list of the picture names of a split, one a line; pictures in no list are left out",
     )
-    group.add_argument("--seed", type=int, default=0, help="of the draw, and of the dictionary (default: %(default)s)")
+    group.add_argument("--seed", type=whole(), default=0, metavar="N", help="of the draw, and of the dictionary (default: 0)")
 
     group = parser.add_argument_group("result")
     group.add_argument("--name", help="the data set's name (default: that of FOLDER)")
@@ -108,8 +111,6 @@ def main(argv=None):
         parser.error("CAPTIONS is missing: give a file of captions, or --check")
     if options.without_pictures and (options.pictures or options.copy or options.extract):
         parser.error("--without-pictures can't be combined with --pictures, --copy or --extract")
-    if options.seed < 0:
-        parser.error("--seed should be 0 or more")
     from neuraltalk.data.assemble import check_folder
 
     check_folder(folder)

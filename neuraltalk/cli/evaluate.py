@@ -4,6 +4,7 @@ import functools
 import pathlib
 
 from neuraltalk.cli import alignment_pages, captioning, console, scoring
+from neuraltalk.cli.arguments import Parser, number
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE, world
@@ -39,13 +40,14 @@ centre lies in theirs; beside what chance, the largest box and the whole image w
 EPILOG = """Writes result_struct.json into --output; for a captioner in the original's schema, and with a page of the same
 name, .html (of several systems result_struct_A.json and so on, and one page; what an earlier run left beside them is
 renamed, .previous.json); for an alignment model with
-alignment.html, the words of sentences on the boxes that they chose, and retrieval.html, what finds what. Exit codes: 0
-done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
+alignment.html, the words of sentences on the boxes that they chose, and retrieval.html, what finds what.
+
+Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 
 def build_parser():
     """The options of eval_sentence_predictions.py."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
+    parser = Parser(description=MANUAL, epilog=EPILOG)
     parser.add_argument(
         "checkpoints",
         metavar="CHECKPOINT",
@@ -97,7 +99,7 @@ def build_parser():
     )
     alignment.add_argument(
         "--beta",
-        type=alignment_pages.number,
+        type=number(),
         default=alignment_pages.BETA,
         metavar="B",
         help="on the alignment page, what two neighbouring words gain if they choose the same region: 0 leaves each word to "

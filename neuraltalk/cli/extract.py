@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser, count, whole
 from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
@@ -13,8 +14,8 @@ from neuraltalk.ranks import world
 from neuraltalk.vision.extractors import PRETRAINED
 from neuraltalk.wording import are, plural
 
-DESCRIPTION = """\
-Computes features from pixels, for training and captioning:
+MANUAL = """\
+Compute features from pixels, for training and captioning:
 
     neuraltalk extract flickr8k                                vgg_feats.mat beside data/flickr8k/dataset.json
     neuraltalk extract ~/photos --features cv/scenes_lstm_baseline.p -o /tmp/features
@@ -43,7 +44,7 @@ REGION_OPTIONS = ("boxes", "classifier", "score", "count", "candidates")
 
 def build_parser():
     """The options of `neuraltalk extract`."""
-    parser = captioning.Parser(prog="neuraltalk extract", description=DESCRIPTION, epilog=EPILOG)
+    parser = Parser(prog="neuraltalk extract", description=MANUAL, epilog=EPILOG)
     parser.add_argument("where", metavar="WHERE", help="a data set, or a folder of pictures")
     parser.add_argument(
         "--features",
@@ -60,19 +61,19 @@ def build_parser():
     parser.add_argument(
         "-j",
         "--jobs",
-        type=captioning.count,
+        type=count,
         metavar="N",
         help="processes, each with weights of its own (default: one for each core, but 1 for few pictures, and for VGG-16, "
         "whose matrix products use all cores)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of a new k-means dictionary (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), default=0, metavar="N", help="of a new k-means dictionary (default: 0)")
 
     group = parser.add_argument_group("regions")
     group.add_argument("--regions", action="store_true", help="also write region_feats.mat: boxes and their features")
     group.add_argument("--regions_only", action="store_true", help="write that file and no other")
     group.add_argument(
         "--count",
-        type=captioning.count,
+        type=count,
         default=DETECTIONS,
         metavar="N",
         help="boxes a picture besides the whole of it, at most (default: %(default)s, as in the paper)",
@@ -90,7 +91,7 @@ def build_parser():
     )
     group.add_argument(
         "--candidates",
-        type=captioning.count,
+        type=count,
         default=200,
         metavar="N",
         help="proposals that classes are asked about, the best by objectness (default: %(default)s)",

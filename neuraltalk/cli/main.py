@@ -1,9 +1,11 @@
 """The `neuraltalk` command: `neuraltalk train ...` does what driver.py does, and so on. Each command is a module."""
 
+import difflib
 import importlib
 import sys
 
 from neuraltalk.cli import console
+from neuraltalk.errors import UserError
 
 # name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
@@ -57,8 +59,9 @@ def main(argv=None):
         print(__version__)
         return 0
     if argv[0] not in COMMANDS:
-        print(f"error: no command '{argv[0]}'; there are {', '.join(COMMANDS)}. See neuraltalk -h", file=sys.stderr)
-        return console.USER_ERROR
+        alike = difflib.get_close_matches(argv[0], COMMANDS, 1)
+        hint = f"did you mean {alike[0]}? There" if alike else "there"
+        raise UserError(f"no command {argv[0]!r:.60}; {hint} are {', '.join(COMMANDS)}. See neuraltalk -h")
     sys.argv[0] = f"neuraltalk {argv[0]}"  # argparse shows it in the usage line
     return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Bound, Parser, whole
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_text
 
@@ -22,16 +23,18 @@ While a training goes on, or after it:
 The server answers this machine alone and only shows; to watch a run on another machine, forward its port:
 ssh -L 8484:localhost:8484 MACHINE, and neuraltalk monitor there."""
 
-EPILOG = """Status files of the original NeuralTalk are shown too. Ctrl-C ends the server. Exit codes: 0 done, 2 a mistake in options
+EPILOG = """Status files of the original NeuralTalk are shown too. Ctrl-C ends the server.
+
+Exit codes: 0 done, 2 a mistake in options
 or files."""
 
 
 def build_parser():
     """The options of neuraltalk monitor."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
+    parser = Parser(description=MANUAL, epilog=EPILOG)
     add_folders(parser)
     parser.add_argument(
-        "--port", type=_port, default=PORT, metavar="N", help=f"on 127.0.0.1; 0: any that is free (default: {PORT})"
+        "--port", type=whole(Bound(0, 65535)), default=PORT, metavar="N", help=f"on 127.0.0.1; 0: any that is free (default: {PORT})"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the page into this file and end")
     parser.add_argument(
@@ -45,12 +48,6 @@ def add_folders(parser):
     parser.add_argument(
         "folders", metavar="FOLDER", nargs="*", help=f"with status files (default: {STATUS}, where training writes them)"
     )
-
-
-def _port(text):
-    if not text.isdecimal() or int(text) > 65535:
-        raise captioning.argparse.ArgumentTypeError(f"{text!r} should be a whole number from 0 to 65535")
-    return int(text)
 
 
 @console.command

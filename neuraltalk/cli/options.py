@@ -5,10 +5,9 @@ A value comes from the first of: the command line, the checkpoint that is resume
 
 import argparse
 import dataclasses
-import math
 import re
 
-from neuraltalk.cli.captioning import Parser
+from neuraltalk.cli.arguments import ANY, NOT_NEGATIVE, POSITIVE, Bound, Parser, number, whole
 from neuraltalk.cli.presets import BY_DATASET, DESCRIPTIONS, PRESETS
 from neuraltalk.cli.records import RECORDS, field_names
 from neuraltalk.errors import UserError
@@ -45,38 +44,17 @@ EPILOG = (
 Files: cv/DATASET_GENERATOR_FAPPEND.p is the best model so far, with .last.p the newest state, which --resume continues;
 a new run keeps those of the one before as .previous.p. status/HOST_DATASET_GENERATOR_FAPPEND_status.json tells how it
 goes, which `neuraltalk monitor` shows. An aligner's have "alignment" for GENERATOR.
+
 Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data or training stopped by itself, 130
 interrupted (all saved)."""
 )
 
+KINDS = {int: whole(ANY), float: number(), str: str}  # of options' values, as they are read
 FILE_PART = re.compile(r"[\w+-][\w.+-]*")  # what may become part of file names
 
 
-@dataclasses.dataclass(frozen=True)
-class Bound:
-    """Which values an option takes: low <= value <= high, an end left out if it is open."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = False
-    high_open: bool = False
-
-    def allows(self, value):
-        if not math.isfinite(value) or value < self.low or value > self.high:
-            return False
-        return not (self.low_open and value == self.low or self.high_open and value == self.high)
-
-    def __str__(self):
-        if math.isinf(self.high):
-            return f"above {self.low:g}" if self.low_open else f"{self.low:g} or more"
-        return f"from {self.low:g} to {'below ' if self.high_open else ''}{self.high:g}"
-
-
 SIZE = Bound(1, 2**31)
-POSITIVE = Bound(0, low_open=True)
-NOT_NEGATIVE = Bound(0)
 SHARE = Bound(0, 1, high_open=True)  # dropping, forgetting or averaging everything leaves nothing
-ANY = Bound()
 
 # group -> [(flags, bound or choices or None, metavar, help)]; the field is the last flag's name. The records tell which
 # model has it, its type and its default.
@@ -216,7 +194,7 @@ def build_parser():
             choices = allowed if isinstance(allowed, tuple) else None
             group.add_argument(
                 *flags,
-                type=type(next(iter(defaults.values()))),
+                type=KINDS[type(next(iter(defaults.values())))],
                 choices=choices,
                 metavar=metavar or "{" + ",".join(map(str, choices)) + "}",
                 help=f"{text} (default: {_shown(defaults)})".replace("%", "%%"),
@@ -316,5 +294,6 @@ def checked_value(name, value, kind, allowed):
     if isinstance(allowed, tuple) and value not in allowed:
         raise UserError(f"--{name} {value!r:.50} is unknown; there are {', '.join(map(str, allowed))}")
     if isinstance(allowed, Bound) and not allowed.allows(value):
-        raise UserError(f"--{name} {value:g} is out of range; it should be {allowed}")
+        shown = f"{value:g}" if kind is float or abs(value) < 1e300 else "with so many digits"
+        raise UserError(f"--{name} {shown} is out of range; it should be {allowed}")
     return value

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 from neuraltalk.wording import are, plural
 
@@ -26,7 +27,7 @@ HEAVY = 20  # MB: pages beyond are told how to become lighter
 
 def build_parser():
     """The options of neuraltalk page."""
-    parser = captioning.Parser(usage="%(prog)s [options] RESULT.json [RESULT2.json ...]", description=MANUAL, epilog=EPILOG)
+    parser = Parser(usage="%(prog)s [options] RESULT.json [RESULT2.json ...]", description=MANUAL, epilog=EPILOG)
     parser.add_argument("results", metavar="RESULT.json", nargs="+", type=pathlib.Path, help="what predicting or evaluating wrote")
     parser.add_argument(
         "-o",

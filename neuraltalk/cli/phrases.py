@@ -1,10 +1,9 @@
 """`neuraltalk phrases`: from an alignment model and a data set to pairs of regions and snippets, a data set of its own."""
 
-import argparse
-import math
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser, count, number
 from neuraltalk.cli.presets import BY_DATASET
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
@@ -30,23 +29,11 @@ TABLE = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # values of beta whose effect is shown
 BETA = 0.3
 
 
-def _beta(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} should be a number, such as 0.3")
-    return value
-
-
 def build_parser():
     """The options of neuraltalk phrases."""
-    parser = captioning.Parser(
+    parser = Parser(
         description=MANUAL,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", nargs="?", help="default: the newest best alignment model in cv/"
@@ -56,14 +43,14 @@ def build_parser():
     )
     parser.add_argument(
         "--beta",
-        type=_beta,
+        type=number(),
         default=BETA,
         metavar="B",
         help=f"gained by neighbouring words on one region, in margins of the model (default: {BETA:g})",
     )
     parser.add_argument(
         "--min_words",
-        type=captioning.count,
+        type=count,
         default=1,
         metavar="N",
         help="leave out snippets of fewer known words (default: 1, all stay)",
@@ -99,6 +86,7 @@ def main(argv=None):
     dataset = open_dataset(options.dataset, checkpoint)
     target = pathlib.Path(options.output or captioning.DATA / f"{dataset.folder.resolve().name}_regions")
     region_pairs.check_target(target, options.force)
+    captioning.check_output_folder(target.parent)
     with locked(lock_inside(target), target, "wait until it has ended, or name another folder with --output"):
         return write(options, checkpoint, dataset, target)
 

@@ -11,6 +11,7 @@ import pathlib
 import warnings
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser, count
 from neuraltalk.cli.monitor import add_folders, open_folders
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_atomically
@@ -56,7 +57,7 @@ METADATA = {
 
 def build_parser():
     """The options of neuraltalk plot."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
+    parser = Parser(description=MANUAL, epilog=EPILOG)
     add_folders(parser)
     parser.add_argument(
         "-r",
@@ -73,7 +74,7 @@ def build_parser():
     parser.add_argument(
         "--no_training", dest="training", action="store_false", help="leave the curves of training out"
     )
-    parser.add_argument("--dpi", type=captioning.count, default=300, metavar="N", help="dots an inch, of .png (default: 300)")
+    parser.add_argument("--dpi", type=count, default=300, metavar="N", help="dots an inch, of .png (default: 300)")
     return parser
 
 

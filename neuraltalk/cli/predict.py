@@ -3,6 +3,7 @@
 import pathlib
 
 from neuraltalk.cli import captioning, console, predict_regions
+from neuraltalk.cli.arguments import Bound, Parser, count, number
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import PRETRAINED
 from neuraltalk.wording import are, plural
@@ -29,12 +30,13 @@ about. The regions are proposed from the pixels; or put boxes of a detector into
 of the data set's test pictures."""
 
 EPILOG = """Writes result_struct.json (the original's schema) and result.html into the folder of pictures, or --output.
+
 Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (nothing written)."""
 
 
 def build_parser():
     """The options of predict_on_images.py."""
-    parser = captioning.Parser(description=MANUAL, epilog=EPILOG)
+    parser = Parser(description=MANUAL, epilog=EPILOG)
     parser.add_argument(
         "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best captioner in cv/)"
     )
@@ -62,26 +64,15 @@ def build_parser():
     regions = parser.add_argument_group("captioner of regions")
     regions.add_argument(
         "--confidence",
-        type=_share,
+        type=number(Bound(0, 1)),
         default=0.6,
         metavar="P",
         help="speak of a region if the words of its sentence have this probability, by their geometric mean (default: 0.6)",
     )
     regions.add_argument(
-        "--regions", type=captioning.count, default=5, metavar="N", help="of a picture at most (default: 5)"
+        "--regions", type=count, default=5, metavar="N", help="of a picture at most (default: 5)"
     )
     return parser
-
-
-def _share(text):
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise captioning.argparse.ArgumentTypeError(f"{text!r} should be a number from 0 to 1")
-    return value
 
 
 @console.command

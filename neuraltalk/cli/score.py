@@ -1,6 +1,7 @@
 """`neuraltalk score`: BLEU, ROUGE-L, CIDEr and more of any captions against any references."""
 
-from neuraltalk.cli import captioning, console, score_table, scoring
+from neuraltalk.cli import console, score_table, scoring
+from neuraltalk.cli.arguments import Parser
 from neuraltalk.cli.score_files import read_system
 from neuraltalk.wording import plural
 
@@ -38,7 +39,7 @@ EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted
 
 def build_parser():
     """The options of neuraltalk score."""
-    parser = captioning.Parser(
+    parser = Parser(
         usage="%(prog)s CAPTIONS [CAPTIONS ...] [-r REFERENCES [REFERENCES ...]] [options]",
         description=MANUAL,
         epilog=EPILOG,

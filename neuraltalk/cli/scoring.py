@@ -1,10 +1,10 @@
 """From sentences and references to a System of the table: what scoring files and evaluating models share."""
 
-import argparse
 import math
 import pathlib
 
 from neuraltalk.cli import captioning
+from neuraltalk.cli.arguments import whole
 from neuraltalk.cli.score_table import System
 from neuraltalk.errors import UserError
 from neuraltalk.wording import plural
@@ -20,21 +20,14 @@ def add_table_options(parser):
     group.add_argument("--human", action="store_true", help="people beside it: each sentence of an image in turn against its others")
     group.add_argument(
         "--draws",
-        type=whole,
+        type=whole(),
         default=1000,
         metavar="N",
         help="of the bootstrap, for the intervals; 0: no intervals (default: 1000)",
     )
-    group.add_argument("--seed", type=whole, default=0, metavar="N", help="of those draws (default: 0)")
+    group.add_argument("--seed", type=whole(), default=0, metavar="N", help="of those draws (default: 0)")
     group.add_argument("--json", metavar="FILE", help="write the table as JSON")
     group.add_argument("--csv", metavar="FILE", help="write the table as CSV, a line for each system")
-
-
-def whole(text):
-    """A whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 0 or more")
-    return int(text)
 
 
 def check_table_options(options, inputs):

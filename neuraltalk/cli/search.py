@@ -3,6 +3,7 @@
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser, count
 from neuraltalk.errors import UserError
 
 MANUAL = """Find the pictures of a data set that fit a text best, by an alignment model; or the sentences that fit a picture.
@@ -11,7 +12,7 @@ After `python driver.py --model alignment`:
 
     neuraltalk search "a dog runs"
     neuraltalk search cv/flickr8k_alignment_baseline.p "two children on the beach" -s val
-    neuraltalk search --picture 2090.png
+    neuraltalk search --picture scene_10155.png
 
 A number in front of each answer is its score: the sum over the words of each word's best region, in margins of the objective."""
 
@@ -20,7 +21,7 @@ EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted
 
 def build_parser():
     """The options of neuraltalk search."""
-    parser = captioning.Parser(
+    parser = Parser(
         usage="%(prog)s [options] [CHECKPOINT] TEXT\n       %(prog)s [options] [CHECKPOINT] --picture FILE",
         description=MANUAL,
         epilog=EPILOG,
@@ -37,7 +38,7 @@ def build_parser():
         help="a picture of the data set, by its file name, or any other if the model carries its extractor; finds sentences",
     )
     parser.add_argument(
-        "-n", "--answers", type=captioning.count, default=10, metavar="N", help="how many (default: 10)"
+        "-n", "--answers", type=count, default=10, metavar="N", help="how many (default: 10)"
     )
     parser.add_argument(
         "-d",

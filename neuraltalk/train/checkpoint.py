@@ -177,6 +177,8 @@ def load_checkpoint(path):
     arrays against the sizes in the options, against each other and against the vocabulary; every weight finite.
     """
     path = pathlib.Path(path)
+    if not os.path.exists(path):
+        raise UserError(f"{path}: no such file; {_checkpoints_near(path)}")
     content = load_pickle(path)
     if not isinstance(content, dict):
         raise UserError(
@@ -206,6 +208,15 @@ def load_checkpoint(path):
         history=_typed(content, "history", list, [], path),
         training=_typed(content, "training", dict, None, path),
     )
+
+
+def _checkpoints_near(path):
+    """What could have been meant by a path that isn't there."""
+    folders = dict.fromkeys((path.parent, pathlib.Path("cv")))
+    there = [str(other) for folder in folders for other in sorted(folder.glob("*.p")) if ".previous." not in other.name]
+    if not there:
+        return "train a model first (python driver.py)"
+    return f"there {'are' if there[1:] else 'is'} {', '.join(there[:9])}{', ...' if there[9:] else ''}"
 
 
 def _described(value):
