@@ -359,7 +359,7 @@ def _scenes():
 
 def readers(place):
     """name -> (glob of the files, function of a path that reads one as the commands do)"""
-    from neuraltalk.cli import captioning, score_files
+    from neuraltalk.cli import captioning, model_features, score_files
     from neuraltalk.data import importers
     from neuraltalk.data.boxes import read_boxes
     from neuraltalk.data.dataset import load_dataset
@@ -383,7 +383,7 @@ def readers(place):
         if found.kind == "alignment":
             found.aligner()
             return
-        captioning.own_extractor(found)
+        model_features.own_extractor(found)
         beam_search(found.captioner(), np.zeros((2, found.image_dimension), np.float32), 2, 5, 1, 0.0, lambda done: None)
 
     def features(path):

@@ -170,14 +170,14 @@ def test_output_folder(place, capsys):
 
 
 def test_a_folder_that_cannot_be_written_sends_the_result_to_results(place, capsys, monkeypatch):
-    real = predict.captioning.check_output_folder
+    real = predict.places.check_output_folder
 
     def check(folder):
         if folder.name == "pictures":
             raise predict.UserError("can't write there")
         real(folder)
 
-    monkeypatch.setattr(predict.captioning, "check_output_folder", check)
+    monkeypatch.setattr(predict.places, "check_output_folder", check)
     code, _, err = run(capsys, "-r", "pictures")
     assert code == 0 and (place / "results" / "result.html").exists() and "goes to results" in err
 

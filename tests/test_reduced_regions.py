@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from neuraltalk.cli import captioning
+from neuraltalk.cli import model_features
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
@@ -100,7 +100,7 @@ def test_altered_states_are_refused():
         extractor_from_state(older)
     checkpoint = types.SimpleNamespace(extractor=older, path="cv/a.p")
     with pytest.raises(UserError, match="^cv/a.p: region extractor: an older version"):
-        captioning.carried_extractor(checkpoint)
+        model_features.carried_extractor(checkpoint)
     with pytest.raises(UserError, match="k-means extractor"):
         extractor_from_state({**state, "fine_dictionary": state["fine_dictionary"] * 2})
 

@@ -131,7 +131,7 @@ def test_pictures_of_which_none_can_be_read(tmp_path, capsys):
 def test_a_captioner_of_regions_does_not_see_whole_pictures():
     from test_reduced_regions import learn, make
 
-    from neuraltalk.cli.captioning import own_extractor
+    from neuraltalk.cli.model_features import own_extractor
     from neuraltalk.errors import UserError
 
     base, _, _, features, whole = make()

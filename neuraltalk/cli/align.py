@@ -112,9 +112,3 @@ def report(name, checkpoint, words, block, betas):
         print(f"  beta {beta:g}: E = {energy(scores, own, beta):.2f}")
         for piece in segments(own):
             print(f"    {piece.region:3}   {' '.join(tokens[piece.start : piece.stop])}")
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

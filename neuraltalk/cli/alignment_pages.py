@@ -9,7 +9,6 @@ from neuraltalk.files import write_text
 from neuraltalk.wording import plural
 
 PICTURES_SHOWN = 60
-BETA = 0.3  # as of neuraltalk phrases
 
 
 def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=()):

@@ -3,9 +3,10 @@
 import functools
 import pathlib
 
-from neuraltalk.cli import alignment_pages, captioning, console, scoring
+from neuraltalk.cli import captioning, console, model_features, places, scoring
 from neuraltalk.cli.arguments import Parser, number
 from neuraltalk.cli.on_ranks import on_ranks
+from neuraltalk.cli.phrases import BETA
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE, world
 from neuraltalk.wording import are, plural
@@ -100,10 +101,10 @@ def build_parser():
     alignment.add_argument(
         "--beta",
         type=number(),
-        default=alignment_pages.BETA,
+        default=BETA,
         metavar="B",
         help="on the alignment page, what two neighbouring words gain if they choose the same region: 0 leaves each word to "
-        f"itself, a large one puts the sentence on one region (default: {alignment_pages.BETA:g})",
+        f"itself, a large one puts the sentence on one region (default: {BETA:g})",
     )
     return parser
 
@@ -141,6 +142,8 @@ def main(argv=None):
         raise UserError(
             f"--result_struct_filename {options.result_struct_filename} should be a file name with .json; its folder is --output"
         )
+    if options.max_images == 0 or options.max_images < -1:
+        raise UserError(f"--max_images {options.max_images} makes no sense; give how many images to use, or -1 for all")
     scoring.check_table_options(options, options.checkpoints)
     several = len(options.checkpoints) > 1 or len(beams) > 1
     paths, options.checkpoint = options.checkpoints or [None], " ".join(options.checkpoints) or None
@@ -180,14 +183,12 @@ def open_dataset(name, checkpoint):
     if name == "scenes":
         from neuraltalk.cli.train import draw_absent_scenes
 
-        draw_absent_scenes(captioning.DATA / "scenes")
-    return load_dataset(find_dataset(name, captioning.DATA))
+        draw_absent_scenes(places.DATA / "scenes")
+    return load_dataset(find_dataset(name, places.DATA))
 
 
 def choose_images(dataset, split, most):
     """The images to describe: those of the split that have sentences, the first `most` of them (-1: all)."""
-    if most == 0 or most < -1:
-        raise UserError(f"--max_images {most} makes no sense; give how many images to use, or -1 for all")
     everything = dataset.split(split)
     images = [image for image in everything if image.sentences]
     if not images:
@@ -211,7 +212,7 @@ def open_features(dataset, images, checkpoint, ranks=ALONE):
     from neuraltalk.data import features as feature_files
 
     if checkpoint.extractor is not None and not any((dataset.folder / name).is_file() for name in feature_files.NAMES):
-        return Extracted(dataset, images, captioning.own_extractor(checkpoint), ranks)
+        return Extracted(dataset, images, model_features.own_extractor(checkpoint), ranks)
     with ranks.rank_0_first():
         features = feature_files.open_features(
             dataset.folder,
@@ -220,7 +221,7 @@ def open_features(dataset, images, checkpoint, ranks=ALONE):
             waiting=console.say,
         )
         feature_files.check_features(features, dataset)
-    captioning.check_features(checkpoint, features, dataset.folder)
+    model_features.check_features(checkpoint, features, dataset.folder)
     return features
 
 
@@ -233,7 +234,7 @@ class Extracted:
         paths = [dataset.picture_path(image) for image in images]
         size = len(paths) if ranks.size == 1 else EXTRACTED_AT_ONCE
         parts = ranks.map(
-            functools.partial(captioning.extract, extractor), [paths[k : k + size] for k in range(0, len(paths), size)]
+            functools.partial(model_features.extract, extractor), [paths[k : k + size] for k in range(0, len(paths), size)]
         )
         unreadable = len(paths) - sum(len(readable) for _, readable in parts)
         if unreadable:
@@ -267,9 +268,3 @@ def check_words(dataset, images, checkpoint):
 def path_to_show(dataset, image):
     """Where an image's picture lies, relative to the data set's folder if it is below it."""
     return captioning.shown_path(dataset.picture_path(image), dataset.folder)
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

@@ -3,7 +3,7 @@
 import itertools
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, model_features, places
 from neuraltalk.cli.alignment_pages import write_pages
 from neuraltalk.cli.models import KINDS
 from neuraltalk.data.phrases import load_phrases
@@ -29,7 +29,7 @@ def evaluate(options, checkpoint, dataset, images, skipped, ranks=ALONE):
     with ranks.rank_0_first():  # it may measure or convert
         regions = open_regions(dataset, checkpoint)
     phrases = load_phrases(dataset.folder, len(dataset.images))
-    captioning.check_output_folder(options.output)
+    places.check_output_folder(options.output)
     aligner, vocabulary = checkpoint.aligner(), checkpoint.vocabulary
     imgids, sentences = pairs_by_image(encode_pairs(images, vocabulary))
 
@@ -91,7 +91,7 @@ def key_figures(found, grounding):
 def open_regions(dataset, checkpoint):
     """The data set's regions, known to be of the model's kind."""
     regions = KINDS["alignment"].open_features(dataset.folder, dataset)
-    captioning.check_features(checkpoint, regions, dataset.folder, "take regions that this extractor measured")
+    model_features.check_features(checkpoint, regions, dataset.folder, "take regions that this extractor measured")
     return regions
 
 

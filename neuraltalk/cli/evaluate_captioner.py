@@ -4,7 +4,7 @@ import copy
 import pathlib
 import re
 
-from neuraltalk.cli import captioning, console, score_table, scoring
+from neuraltalk.cli import captioning, console, places, score_table, scoring
 from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
@@ -24,7 +24,7 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
         raise UserError(f"{dataset.folder}: no training images with sentences, so there is no nearest one; leave --nearest out")
     features = open_all(dataset, images, training if options.nearest else [], checkpoints, ranks)
     skipped = [check_words(dataset, images, checkpoint) for checkpoint in checkpoints]
-    captioning.check_output_folder(options.output)
+    places.check_output_folder(options.output)
 
     from neuraltalk.metrics.tokenizer import tokenize
 
@@ -35,20 +35,7 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
     measured, results = [], []
 
     def add(label, blobs, result, perplexity=None):
-        """Score one system's sentences, and keep its result with the score of each."""
-        verdicts = captioning.judge_blobs(blobs, truth) if truth else []
-        texts = [entry["candidate"]["text"] for entry in blobs]
-        whole = verdicts if len(verdicts) == len(blobs) else []  # the truth of some only isn't a figure of all
-        system, scores = scoring.measure(
-            label, texts, references, options, tokenize, known, [verdict for verdict, _ in whole], perplexity
-        )
-        for entry, own in zip(blobs, scores.of_each()):
-            entry["scores"] = own
-        told = judged(verdicts)
-        if whole:
-            system.notes["true captions"] = told.pop(0)[2]
-        system.below = told
-        measured.append((system, scores, True))
+        measured.append((*score_blobs(label, blobs, references, options, known, truth, perplexity), True))
         results.append((label, result))
 
     for checkpoint, rows, share in zip(checkpoints, features, skipped):
@@ -59,7 +46,8 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
             blobs = describe(checkpoint, vectors, search, dataset, images, references, ranks)
             if ranks.rank > 0:
                 continue
-            add(f"{checkpoint.path}, {beam_text(beam)}", blobs, captioning.result_struct(search, checkpoint, blobs, gtppl), gtppl)
+            label = f"{checkpoint.path}, {captioning.beam_text(beam)}"
+            add(label, blobs, captioning.result_struct(search, checkpoint, blobs, gtppl), gtppl)
             measured[-1][0].notes["perplexity"] = (
                 f"{len(checkpoint.vocabulary):,} vocabulary entries, {100 * share:.2f} % of the words skipped"
             )
@@ -75,13 +63,29 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
     systems = [system for system, _, _ in measured]
     heading = (
         f"{dataset.name}, {options.split} split: {plural(len(images), 'image')}, {plural(sum(map(len, references)), 'sentence')}"
-        + (f"; {beam_text(beams[0])}" if len(systems) == 1 else "")
+        + (f"; {captioning.beam_text(beams[0])}" if len(systems) == 1 else "")
     )
     about = {"dataset": dataset.name, "split": options.split, "images": len(images), "sentences": sum(map(len, references))}
     score_table.show(heading, systems, options, about)
     notes = [captioning.search_note(checkpoints[0], options), NOTE] if len(systems) == 1 else [NOTE]
     write_all(results, systems[: len(results)], options, f"{dataset.name}, {options.split}", dataset.folder, notes)
     return 0
+
+
+def score_blobs(label, blobs, references, options, known, truth, perplexity=None):
+    """Score one system's sentences, and write into each blob its own -> as scoring.measure."""
+    from neuraltalk.metrics.tokenizer import tokenize
+
+    verdicts = captioning.judge_blobs(blobs, truth) if truth else []
+    texts = [entry["candidate"]["text"] for entry in blobs]
+    whole = verdicts if len(verdicts) == len(blobs) else []  # the truth of some only isn't a figure of all
+    system, scores = scoring.measure(label, texts, references, options, tokenize, known, [verdict for verdict, _ in whole], perplexity)
+    for entry, own in zip(blobs, scores.of_each()):
+        entry["scores"] = own
+    system.below = judged(verdicts)
+    if whole:
+        system.notes["true captions"] = system.below.pop(0)[2]
+    return system, scores
 
 
 def open_all(dataset, images, training, checkpoints, ranks=ALONE):
@@ -162,11 +166,6 @@ def set_aside(json_path, current):
             previous = path.with_stem(f"{path.stem}.previous")
             path.replace(previous)
             console.say(f"set aside   {path} of an earlier run is {previous.name} now")
-
-
-def beam_text(beam):
-    """The search in a word."""
-    return "greedy" if beam == 1 else f"beam {beam}"
 
 
 def judged(verdicts):

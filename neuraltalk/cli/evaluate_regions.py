@@ -3,7 +3,7 @@
 import collections
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, model_features, places
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
 from neuraltalk.wording import plural
@@ -28,15 +28,15 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
     if options.compare is not None:
         compared = captioning.open_checkpoint(options.compare, "captioner")
         check_compared(compared, dataset, features)
-    captioning.check_output_folder(options.output)
+    places.check_output_folder(options.output)
 
     rows = features.rows([image.imgid for image in images])
-    written = write(checkpoint, rows, options, ranks)
+    written = captioning.describe_images(checkpoint.captioner(), rows, options, ranks)
     gtppl = None
     if told:
         gtppl = perplexity(checkpoint.captioner(), features, encode_pairs(told, checkpoint.vocabulary), ranks=ranks).perplexity
     if compared is not None:
-        whole = write(compared, features_of_parts(compared, dataset, images, rows), options, ranks)
+        whole = captioning.describe_images(compared.captioner(), features_of_parts(compared, dataset, images, rows), options, ranks)
     if ranks.rank > 0:
         return 0
     blobs = [
@@ -55,9 +55,8 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
         entry["verdict"] = verdict
     figures = {name: figures_of(sentences, references, judged.get(name)) for name, sentences in systems.items()}
 
-    beam = "greedy" if options.beam_size == 1 else f"beam {options.beam_size}"
-    pictures = len({image.source for image in images})
-    print(f"{dataset.name}, {options.split} split: {plural(len(images), 'region')} of {plural(pictures, 'picture')}; {beam}")
+    regions = f"{plural(len(images), 'region')} of {plural(len({image.source for image in images}), 'picture')}"
+    print(f"{dataset.name}, {options.split} split: {regions}; {captioning.beam_text(options.beam_size)}")
     print(f"  references: {source}, {sum(map(len, references)) / len(images):.1f} a region")
     if gtppl is not None:
         print(
@@ -66,8 +65,13 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
         )
     for line in table(figures):
         print(line)
-    result = captioning.result_struct(options, checkpoint, blobs, gtppl)
-    result["regions"] = figures
+    save(options, checkpoint, dataset, blobs, gtppl, figures, source)
+    return 0
+
+
+def save(options, checkpoint, dataset, blobs, gtppl, figures, source):
+    """Write the result and its page, and say where they are."""
+    result = {**captioning.result_struct(options, checkpoint, blobs, gtppl), "regions": figures}
     json_path = pathlib.Path(options.output) / options.result_struct_filename
     captioning.write_result(
         result,
@@ -81,7 +85,6 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
     )
     console.say(f"result      {json_path}")
     console.say(f"page        {json_path.with_suffix('.html')}  (open it in a browser)")
-    return 0
 
 
 def choose_regions(options, dataset):
@@ -91,8 +94,6 @@ def choose_regions(options, dataset):
     """
     from neuraltalk.data.region_pairs import load_truth
 
-    if options.max_images == 0 or options.max_images < -1:
-        raise UserError(f"--max_images {options.max_images} makes no sense; give how many regions to use, or -1 for all")
     truth = load_truth(dataset)
     everything = dataset.split(options.split)
     references = {image.imgid: list(dict.fromkeys(truth[image.imgid])) if truth else [] for image in everything}
@@ -131,7 +132,7 @@ def features_of_parts(compared, dataset, images, rows):
 
     if compared.extractor is None:
         return rows
-    extractor = captioning.carried_extractor(compared)
+    extractor = model_features.carried_extractor(compared)
     if compared.image_dimension != extractor.dimension:  # itself a captioner of regions
         if compared.image_dimension != rows.shape[1]:
             raise UserError(
@@ -151,11 +152,6 @@ def features_of_parts(compared, dataset, images, rows):
 
     with console.Progress(len(images), "parts as pictures: region", "region") as progress:
         return extractor.features(parts(), progress.update)
-
-
-def write(checkpoint, rows, options, ranks=ALONE):
-    """The captions of feature rows."""
-    return captioning.describe_images(checkpoint.captioner(), rows, options, ranks)
 
 
 def nearest_snippets(dataset, features, rows):

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, model_features, places
 from neuraltalk.cli.arguments import Parser, count, whole
 from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
 from neuraltalk.cli.on_ranks import on_ranks
@@ -112,7 +112,7 @@ def main(argv=None):
     source = dataset.folder if dataset is not None else pathlib.Path(options.where).expanduser()
     output = source if options.output is None else pathlib.Path(options.output).expanduser()
     boxes = None if options.boxes is None else detections(options.boxes, pictures)
-    captioning.check_output_folder(output)
+    places.check_output_folder(output)
     with ranks.rank_0_first():  # it may learn a dictionary
         extractor = find_extractor(options, dataset)
     if regions is not None:
@@ -159,10 +159,10 @@ def find_pictures(where):
     from neuraltalk.data.dataset import find_dataset, load_dataset
 
     folder = pathlib.Path(where).expanduser()
-    if not (captioning.DATA / where / "dataset.json").is_file() and not (folder / "dataset.json").is_file():
+    if not (places.DATA / where / "dataset.json").is_file() and not (folder / "dataset.json").is_file():
         if not folder.is_dir():
             try:
-                find_dataset(where, captioning.DATA)
+                find_dataset(where, places.DATA)
             except UserError as fault:  # with a list of those that are there
                 raise UserError(f"{fault}, or a folder of pictures") from None
         pictures = [Picture(path.relative_to(folder).as_posix(), path) for path in pictures_of(folder)]
@@ -170,7 +170,7 @@ def find_pictures(where):
             if [line.strip() for line in picture.name.splitlines()] != [picture.name]:
                 raise UserError(f"{folder}: a picture is named {picture.name!r}, which no line of a text can hold; rename it")
         return None, pictures
-    dataset = load_dataset(find_dataset(where, captioning.DATA))
+    dataset = load_dataset(find_dataset(where, places.DATA))
     if dataset.regions_of is not None:
         raise UserError(f"{dataset.folder} is a data set of regions; extract {dataset.regions_of}, whose pictures they are parts of")
     pictures = [Picture(name_of(image), dataset.picture_path(image)) for image in dataset.images]
@@ -208,7 +208,7 @@ def find_extractor(options, dataset):
     checkpoint = captioning.open_checkpoint(kind)
     if checkpoint.extractor is None:
         raise UserError(f"{kind} was trained on features from elsewhere and doesn't say how they were made; name their kind")
-    return captioning.carried_extractor(checkpoint)
+    return model_features.carried_extractor(checkpoint)
 
 
 def kmeans_extractor(dataset, seed):

@@ -217,12 +217,7 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
     check_same_work(partial / "plan.json", extractor, whole, regions, boxes)
     with Journal(partial / "records") as journal:
         keys = [key_of(picture) for picture in pictures]
-        everything = [
-            (key, picture.path, None if boxes is None else boxes.get(picture.name)) for key, picture in zip(keys, pictures)
-        ]
-        # Always the same pictures together: what else is in a matrix product decides about the last bits of a row.
-        batches = [everything[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
-        batches = [batch for batch in batches if any(key not in journal for key, _, _ in batch)]
+        batches = unmeasured(pictures, keys, boxes, journal)
         done = sum(key in journal for key in keys)
         if done:
             console.say(f"{done:,} of {plural(len(pictures), 'picture')} {are(done)} measured already, from {partial}")
@@ -230,24 +225,13 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         if jobs > 1:
             extractor.save(partial / "extractor.npz")
         plan = Plan(extractor if jobs == 1 else partial / "extractor.npz", weights_file, whole, regions)
-        skipped = 0
         work = functools.partial(measure, plan)
         if ranks.size > 1:
             results = ranks.map_unordered(work, ranks.share(batches))
         else:
             results = spread_unordered(work, batches, jobs)
         with console.Progress(len(pictures), "measuring: picture", "picture", started=done) as progress:
-            for found in results:
-                for key, data in found:
-                    if key in journal:  # by a run that was killed in the middle of a batch
-                        continue
-                    journal.add(key, data)
-                    done += 1
-                    if (fault := unpack_fault(data)) is not None:
-                        skipped += 1
-                        if skipped <= TOLD:
-                            progress.say(f"skipped: {fault}" + (" (further ones are only counted)" if skipped == TOLD else ""))
-                progress.update(done)
+            collect(results, journal, progress)
         faults = [(picture, fault) for key, picture in zip(keys, pictures) if (fault := unpack_fault(journal[key])) is not None]
         if len(faults) == len(pictures):
             raise UserError(f"none of the {plural(len(pictures), 'picture')} can be read: {faults[0][1]}")
@@ -259,6 +243,30 @@ def extract(pictures, output, extractor, *, whole=True, regions=None, boxes=None
         assemble(journal, keys, output, extractor, whole, regions, names)
     remove_folder(partial)  # at once: records without the plan beside them could be taken for another's
     return ranks.share(faults)
+
+
+def unmeasured(pictures, keys, boxes, journal):
+    """What is left to do, in batches: [[(key, path, boxes of a detector or None)]]."""
+    everything = [(key, picture.path, None if boxes is None else boxes.get(picture.name)) for key, picture in zip(keys, pictures)]
+    # Always the same pictures together: what else is in a matrix product decides about the last bits of a row.
+    batches = [everything[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    return [batch for batch in batches if any(key not in journal for key, _, _ in batch)]
+
+
+def collect(results, journal, progress):
+    """Note the records as they come, and tell of the first unreadable pictures."""
+    done, skipped = progress.started, 0
+    for found in results:
+        for key, data in found:
+            if key in journal:  # by a run that was killed in the middle of a batch
+                continue
+            journal.add(key, data)
+            done += 1
+            if (fault := unpack_fault(data)) is not None:
+                skipped += 1
+                if skipped <= TOLD:
+                    progress.say(f"skipped: {fault}" + (" (further ones are only counted)" if skipped == TOLD else ""))
+        progress.update(done)
 
 
 def assist(ranks, plan):

@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console, places
 from neuraltalk.cli.arguments import Bound, Parser, whole
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_text
@@ -57,7 +57,7 @@ def main(argv=None):
 
     options = build_parser().parse_args(argv)
     if options.output is not None:
-        captioning.check_page_name(options.output)
+        places.check_page_name(options.output)
     folders = open_folders(options.folders)
     place = ", ".join(str(folder) for folder in folders.folders)
     if options.output is None:
@@ -66,7 +66,7 @@ def main(argv=None):
     if not data["runs"]:
         raise UserError(f"{place}: no status files there; name the folder of another training" + _first(data["faults"]))
     target = pathlib.Path(options.output)
-    captioning.check_output_folder(target.parent, "--output")
+    places.check_output_folder(target.parent, "--output")
     write_text(target, monitor_page(data, place, written=now.strftime("%Y-%m-%d %H:%M")))
     for line in data["faults"]:
         console.say(f"left out    {line}")

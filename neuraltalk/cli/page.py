@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, places
 from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 from neuraltalk.wording import are, plural
@@ -76,7 +76,7 @@ def main(argv=None):
     told = [about(result) for result in results]
     root = find_root(results[0]["imgblobs"], [pathlib.Path(options.root)] if options.root else likely_roots(paths[0].parent, told[0]))
     labels = options.label or labels_of(paths)
-    captioning.check_output_folder(output.parent)
+    places.check_output_folder(output.parent)
     captioning.write_page(
         list(zip(labels, results)),
         output,
@@ -96,7 +96,7 @@ def page_path(paths, given):
     """Where the page goes; never over something else."""
     if given is None:
         return paths[0].with_suffix(".html") if len(paths) == 1 else paths[0].with_name("comparison.html")
-    captioning.check_page_name(given)
+    places.check_page_name(given)
     return given
 
 
@@ -104,7 +104,7 @@ def likely_roots(folder, told):
     """Where the pictures may lie: in the result's own `folder`, in this one, or where the result tells."""
     candidates = [folder, pathlib.Path(".")]
     candidates += [pathlib.Path(told["folder"])] if told["folder"] else []
-    candidates += [captioning.DATA / told["dataset"], pathlib.Path(told["dataset"])] if told["dataset"] else []
+    candidates += [places.DATA / told["dataset"], pathlib.Path(told["dataset"])] if told["dataset"] else []
     return candidates
 
 
@@ -156,9 +156,3 @@ def figures_of(results, told):
         for name, values, shown in rows
         if any(value is not None for value in values)
     ]
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, places
 from neuraltalk.cli.arguments import Parser, count, number
 from neuraltalk.cli.presets import BY_DATASET
 from neuraltalk.errors import UserError
@@ -84,9 +84,9 @@ def main(argv=None):
     options = build_parser().parse_args(argv)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "alignment")
     dataset = open_dataset(options.dataset, checkpoint)
-    target = pathlib.Path(options.output or captioning.DATA / f"{dataset.folder.resolve().name}_regions")
+    target = pathlib.Path(options.output or places.DATA / f"{dataset.folder.resolve().name}_regions")
     region_pairs.check_target(target, options.force)
-    captioning.check_output_folder(target.parent)
+    places.check_output_folder(target.parent)
     with locked(lock_inside(target), target, "wait until it has ended, or name another folder with --output"):
         return write(options, checkpoint, dataset, target)
 
@@ -181,13 +181,7 @@ def report(target, dataset, regions, records):
     known = sum(bool(record.truth) for record in records if record.image.split in ("val", "test"))
     if known:
         print(f"  truth of {plural(known, 'region')} of val and test, for the evaluation")
-    name = target.name if target.resolve().parent == captioning.DATA.resolve() else target.as_posix()
+    name = target.name if target.resolve().parent == places.DATA.resolve() else target.as_posix()
     known = ("captioner", name) in BY_DATASET  # then driver.py takes the preset by itself
     preset = " --preset scenes" if (dataset.folder / "scenes.json").is_file() and not known else ""
     console.say(f"next        python driver.py -d {name}{preset}")
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

@@ -10,7 +10,7 @@ import itertools
 import pathlib
 import warnings
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console, places
 from neuraltalk.cli.arguments import Parser, count
 from neuraltalk.cli.monitor import add_folders, open_folders
 from neuraltalk.errors import UserError
@@ -92,7 +92,7 @@ def main(argv=None):
     for fault in faults:
         console.say(f"left out    {fault}")
     runs = choose(found, options.runs, ", ".join(options.folders) or "status")
-    captioning.check_output_folder(target.parent)
+    places.check_output_folder(target.parent)
     picture = draw(runs, target.suffix.lower(), options)
     with write_atomically(target) as file:
         file.write(picture)

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from neuraltalk.cli import captioning, console, predict_regions
+from neuraltalk.cli import captioning, console, model_features, places, predict_regions
 from neuraltalk.cli.arguments import Bound, Parser, count, number
 from neuraltalk.errors import UserError
 from neuraltalk.vision.extractors import PRETRAINED
@@ -84,7 +84,7 @@ def main(argv=None):
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
     if options.extractor:
-        captioning.name_extractor(checkpoint, options.extractor)
+        model_features.name_extractor(checkpoint, options.extractor)
     if predict_regions.is_of_regions(checkpoint):
         if predict_regions.data_set_of_regions(root) is not None:
             paths, output = None, output_folder(root, options.output or "results")
@@ -94,11 +94,16 @@ def main(argv=None):
     for name in ("confidence", "regions"):
         if getattr(options, name) != parser.get_default(name):
             raise UserError(f"--{name} is for captioners of regions, and {checkpoint.path} describes whole images; leave it out")
+    return predict(options, root, checkpoint)
+
+
+def predict(options, root, checkpoint):
+    """Describe the pictures in `root`, print and write the sentences. Returns the exit code."""
     paths, features = gather(root, checkpoint)
     output = output_folder(root, options.output)
 
     if features is None:
-        features, readable = captioning.extract(captioning.own_extractor(checkpoint), paths)
+        features, readable = model_features.extract(model_features.own_extractor(checkpoint), paths)
         paths = [paths[position] for position in readable]
         if not paths:
             raise UserError(f"{root}: none of its pictures could be read (see above)")
@@ -141,7 +146,7 @@ def pictures_folder(given):
         if not root.is_dir():
             raise UserError(f"{root}: no such folder; give the folder that holds the pictures")
         return root
-    root = captioning.DATA / "scenes" / "unseen"
+    root = places.DATA / "scenes" / "unseen"
     if not root.is_dir():
         raise UserError(
             f"{root}: the embedded pictures aren't drawn yet; run python driver.py first, or name a folder of pictures with -r"
@@ -158,7 +163,7 @@ def gather(root, checkpoint):
         features = open_features(root, progress=console.counted("converting features", "image"))
         paths, rows, count = rows_of(features.path, paths)
         features.orient(count)
-        captioning.check_features(checkpoint, features, root)
+        model_features.check_features(checkpoint, features, root)
         return paths, features.rows(rows)
     if checkpoint.extractor is None:
         raise UserError(
@@ -229,14 +234,14 @@ def output_folder(root, given):
     """Where the result goes, known to be writable."""
     if given is not None:
         output = pathlib.Path(given).expanduser()
-        captioning.check_output_folder(output)
+        places.check_output_folder(output)
         return output
     try:
-        captioning.check_output_folder(root)
+        places.check_output_folder(root)
         return root
     except UserError:
         output = pathlib.Path("results")
-        captioning.check_output_folder(output)
+        places.check_output_folder(output)
         console.say(f"{root} can't be written, so the result goes to {output}")
         return output
 
@@ -248,15 +253,4 @@ def show(blobs):
         for rank, candidate in enumerate(entry.get("candidates", [entry["candidate"]])):
             name = entry["img_path"] if rank == 0 else ""
             verdict = f"   ({entry['verdict']})" if rank == 0 and entry.get("verdict", "true") != "true" else ""
-            print(f"{_printable(name):<{width}}  {candidate['text'] or '(no words)'}{verdict}")
-
-
-def _printable(name):
-    """A file name without what would move the cursor or break the line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())
+            print(f"{captioning.printable(name):<{width}}  {candidate['text'] or '(no words)'}{verdict}")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import captioning, console, model_features, places
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json, write_text
 from neuraltalk.wording import plural
@@ -27,9 +27,9 @@ def is_of_regions(checkpoint):
     from neuraltalk.data.dataset import read_json
 
     if checkpoint.extractor is not None:
-        return captioning.takes_regions(checkpoint, captioning.carried_extractor(checkpoint))
+        return model_features.takes_regions(checkpoint, model_features.carried_extractor(checkpoint))
     name = checkpoint.params.get("dataset")
-    path = captioning.DATA / str(name) / "dataset.json"
+    path = places.DATA / str(name) / "dataset.json"
     return bool(name) and path.is_file() and "regions_of" in read_json(path)
 
 
@@ -133,7 +133,7 @@ def of_data_set(dataset, checkpoint):
     progress = console.counted("converting features", "region")
     features = open_features(dataset.folder, images=len(dataset.images), progress=progress)
     check_features(features, dataset)
-    captioning.check_features(checkpoint, features, dataset.folder)
+    model_features.check_features(checkpoint, features, dataset.folder)
     own = {}
     for image in images:
         own.setdefault(dataset.picture_path(image), []).append(image)
@@ -160,7 +160,7 @@ def propose(root, checkpoint, paths):
         paths, rows, count = rows_of(file, paths)
         regions = open_regions(root, count)
         copies = copies_of(checkpoint, regions.dimension, regions.path)
-        captioning.check_kind(checkpoint, regions, root)
+        model_features.check_kind(checkpoint, regions, root)
         proposals = []
         for row, path in zip(rows, paths):
             block = regions.of([row])
@@ -197,7 +197,7 @@ def measured(paths, checkpoint, boxes=()):
     from neuraltalk.cli.extraction import find_boxes
     from neuraltalk.vision.pictures import open_picture
 
-    extractor = captioning.carried_extractor(checkpoint)
+    extractor = model_features.carried_extractor(checkpoint)
     copies = copies_of(checkpoint, extractor.region_dimension, "its extractor")
     proposals = []
     with console.Progress(len(paths), "regions: picture", "picture") as progress:
@@ -261,5 +261,5 @@ def show(blobs):
         before = entry["img_path"]
         box = " ".join(f"{number:4.0f}" for number in entry["box"])
         verdict = f"   ({entry['verdict']})" if entry.get("verdict", "true") != "true" else ""
-        shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-        print(f"{shown:<{width}}  [{box}]  {entry['confidence']:.2f}  {entry['candidate']['text'] or '(no words)'}{verdict}")
+        sentence = f"{entry['candidate']['text'] or '(no words)'}{verdict}"
+        print(f"{captioning.printable(name):<{width}}  [{box}]  {entry['confidence']:.2f}  {sentence}")

@@ -85,9 +85,3 @@ def main(argv=None):
     heading = f"{plural(captions, 'caption')}, {plural(references, 'reference')}" + (f"; {systems[0].label}" if len(systems) == 1 else "")
     score_table.show(heading, systems, options, about)
     return 0
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

@@ -3,7 +3,7 @@
 import math
 import pathlib
 
-from neuraltalk.cli import captioning
+from neuraltalk.cli import places
 from neuraltalk.cli.arguments import whole
 from neuraltalk.cli.score_table import System
 from neuraltalk.errors import UserError
@@ -44,7 +44,7 @@ def check_table_options(options, inputs):
             taken = [*inputs, *([options.json] if option == "csv" and options.json else [])]
             if pathlib.Path(path).resolve() in [pathlib.Path(other).resolve() for other in taken]:
                 raise UserError(f"--{option} {path} would replace a file of this very command; give another name")
-            captioning.check_output_folder(pathlib.Path(path).parent, f"--{option}")
+            places.check_output_folder(pathlib.Path(path).parent, f"--{option}")
 
 
 def java_names(options):

@@ -202,9 +202,3 @@ def find_sentences(checkpoint, regions, imgid, images, own=None):
                 answers.append((float(score), " ".join(sentence.raw.split()) + mark))
             progress.update(block.stop)
     return sorted(answers, key=lambda answer: -answer[0])
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())

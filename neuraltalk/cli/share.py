@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console, places
 from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 
@@ -33,7 +33,7 @@ def main(argv=None):
     copy = pathlib.Path(options.copy)
     if copy.exists():
         raise UserError(f"{copy} is there already; name another file, or move it away")
-    captioning.check_output_folder(copy.parent, "a path in FILE")
+    places.check_output_folder(copy.parent, "a path in FILE")
     checkpoint = load_checkpoint(options.checkpoint)
     save_checkpoint(copy, half_precision(checkpoint))
     before, after = (os.path.getsize(path) / 1e6 for path in (checkpoint.path, copy))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console, places
 from neuraltalk.cli.arguments import POSITIVE, Bound, Parser, count, number, whole
 from neuraltalk.errors import UserError
 
@@ -108,7 +108,7 @@ def main(argv=None):
     if not FILE_PART.fullmatch(options.name):
         raise UserError(f"--name {options.name!r:.50} becomes part of file names: use letters, digits and any of _ - + .")
     for path in filter(None, (options.csv, options.json)):
-        captioning.check_output_folder(pathlib.Path(path).parent, "--csv or --json")
+        places.check_output_folder(pathlib.Path(path).parent, "--csv or --json")
     if options.list:
         return show_list(options)
     return search(options, argv)
@@ -170,7 +170,7 @@ def search(options, argv):
     plan = plan_of(options, read_ranges(options.ranges))
     base = plan.base()
     for folder, option in ((plan.runs_folder, "--checkpoint_output_directory"), (plan.status, "--worker_status_output_directory")):
-        captioning.check_output_folder(folder, option)
+        places.check_output_folder(folder, option)
     study = plan.open()
     data = sweep_worker.load(plan)
     describe(plan, base, study, data, options)

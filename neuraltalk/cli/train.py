@@ -7,17 +7,15 @@ import sys
 import threading
 
 from neuraltalk.cli import console
-from neuraltalk.cli.captioning import check_output_folder
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
+from neuraltalk.cli.places import DATA, check_output_folder
 from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_beside, locked
 from neuraltalk.parallel import blas_threads
 from neuraltalk.ranks import world
 from neuraltalk.wording import plural
-
-DATA = pathlib.Path("data")
 
 
 @on_ranks

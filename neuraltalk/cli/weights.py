@@ -5,7 +5,7 @@ import re
 import time
 import urllib.parse
 
-from neuraltalk.cli import captioning, console
+from neuraltalk.cli import console, places
 from neuraltalk.cli.arguments import Parser
 from neuraltalk.errors import UserError
 
@@ -67,7 +67,7 @@ def main(argv=None):
     if options.check:
         return check()
     folder = cache_folder()
-    captioning.check_output_folder(folder, "NEURALTALK_CACHE")
+    places.check_output_folder(folder, "NEURALTALK_CACHE")
     if not (options.url or options.whole):
         return convolutions(folder, options)
     if options.whole:
