@@ -154,7 +154,7 @@ def _check_name(name, model):
     if not owners:
         known = [*allowed_values(), "model", "preset"]
         near = difflib.get_close_matches(name, [option for option in known if option not in OWN], 1)
-        hint = f"is {near[0]} meant?" if near else "python driver.py -h names them all"
+        hint = f"did you mean {near[0]}?" if near else "python driver.py -h names them all"
         raise UserError(f"driver.py has no option {name!r:.50}; {hint}")
     if model not in owners:
         raise UserError(f'{name} is an option of "model": "{owners[0]}", and this sweep\'s is {model}; leave it out')
