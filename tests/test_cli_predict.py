@@ -203,6 +203,8 @@ def test_mistakes_are_one_line(place, capsys):
     assert "--confidence is for captioners of regions" in refused(capsys, "-r", "pictures", "--confidence", 0.3)
     assert "--regions is for captioners of regions" in refused(capsys, "-r", "pictures", "--regions", 2)
     assert "no such folder" in refused(capsys, "-r", "nowhere")
+    assert "a file, not a folder" in refused(capsys, "-r", next((place / "pictures").iterdir()))
+    assert "pictures is a folder, where a checkpoint should be named" in refused(capsys, "pictures")
     assert "aren't drawn yet" in refused(capsys)
     assert "nowhere.p" in refused(capsys, "nowhere.p", "-r", "pictures")
     (place / "empty").mkdir()

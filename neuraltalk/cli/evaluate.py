@@ -70,7 +70,10 @@ def build_parser():
         "-m", "--max_images", type=int, default=-1, metavar="N", help="the first N of them; -1: all (default: -1)"
     )
     data.add_argument(
-        "--result_struct_filename", default="result_struct.json", metavar="NAME", help="(default: result_struct.json)"
+        "--result_struct_filename",
+        default="result_struct.json",
+        metavar="NAME",
+        help="what the result is called (default: result_struct.json)",
     )
     data.add_argument(
         "-o", "--output", default="results", metavar="FOLDER", help="where the result goes (default: results)"

@@ -36,7 +36,7 @@ def build_parser():
         epilog=EPILOG,
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", nargs="?", help="default: the newest best alignment model in cv/"
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="the model (default: the newest best alignment model in cv/)"
     )
     parser.add_argument(
         "-d", "--dataset", metavar="NAME", help="its sentences and regions (default: what the model was trained on)"

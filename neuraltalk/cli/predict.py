@@ -81,6 +81,8 @@ def main(argv=None):
     parser = build_parser()
     options = parser.parse_args(argv)
     captioning.check_search_options(options)
+    if options.checkpoint and pathlib.Path(options.checkpoint).is_dir():
+        raise UserError(f"{options.checkpoint} is a folder, where a checkpoint should be named; a folder of pictures goes behind -r")
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
     if options.extractor:
@@ -144,7 +146,8 @@ def pictures_folder(given):
     if given is not None:
         root = pathlib.Path(given).expanduser()
         if not root.is_dir():
-            raise UserError(f"{root}: no such folder; give the folder that holds the pictures")
+            what = "a file, not a folder" if root.exists() else "no such folder"
+            raise UserError(f"{root}: {what}; give the folder that holds the pictures")
         return root
     root = places.DATA / "scenes" / "unseen"
     if not root.is_dir():

@@ -88,8 +88,10 @@ def build_parser():
     search.add_argument("--seed", type=whole(Bound(0, 2**63)), default=0, metavar="N", help="of the settings drawn (default: 0)")
     files = parser.add_argument_group("files")
     files.add_argument("--keep", type=count, default=1, metavar="K", help="best checkpoints that stay in cv/NAME/ (default: 1)")
-    files.add_argument("-o", "--checkpoint_output_directory", default="cv", metavar="FOLDER", help="(default: cv)")
-    files.add_argument("--worker_status_output_directory", default="status", metavar="FOLDER", help="(default: status)")
+    files.add_argument("-o", "--checkpoint_output_directory", default="cv", metavar="FOLDER", help="where checkpoints go (default: cv)")
+    files.add_argument(
+        "--worker_status_output_directory", default="status", metavar="FOLDER", help="where the status JSON goes (default: status)"
+    )
     files.add_argument("--csv", metavar="FILE", help="write the table there, too")
     files.add_argument("--json", metavar="FILE", help="likewise, with all options of each run")
     return parser
