@@ -145,6 +145,12 @@ def test_a_missing_file_and_another_encoding(tmp_path):
         ({"filename": "a\ud800.jpg"}, "filename should be the picture's file name, not 'a\\ud800.jpg'"),
         ({"filepath": "../other"}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not '../other'"),
         ({"filepath": None}, "image 1 ('1.jpg'): filepath should be a folder below the pictures, not nothing"),
+        ({"box": [3, 0, 1, 4]}, "image 1 ('1.jpg'): box should be [xmin, ymin, xmax, ymax] in pixels, not [3, 0, 1, 4]"),
+        ({"box": [0, 4, 1, 3]}, "box should be [xmin, ymin, xmax, ymax] in pixels, not [0, 4, 1, 3]"),
+        ({"box": [0, 0, 1]}, "box should be [xmin, ymin, xmax, ymax] in pixels, not [0, 0, 1]"),
+        ({"box": [0, 0, 1, 2e9]}, "box should be [xmin, ymin, xmax, ymax] in pixels, not [0, 0, 1, 2"),
+        ({"box": [0, 0, 1, True]}, "box should be [xmin, ymin, xmax, ymax] in pixels, not [0, 0, 1, True]"),
+        ({"source": -1}, "image 1 ('1.jpg'): source should be an imgid, not -1"),
         ({"sentences": None}, "image 1 ('1.jpg'): sentences should be a list, not nothing"),
         ({"sentences": ["a dog"]}, "image 1 ('1.jpg'): sentence 0 should be an object, not 'a dog'"),
         (

@@ -407,7 +407,8 @@ def test_hdf5_links_to_other_files_are_not_followed(tmp_path, matrix):
 
 def test_sizes_without_bytes_are_refused(tmp_path):
     with h5py.File(tmp_path / "features.h5", "w") as file:
-        file.create_dataset("feats", shape=(10**9, 4096), chunks=(1, 4096), dtype="f4")
+        feats = file.create_dataset("feats", shape=(10**9, 4096), chunks=(1, 4096), dtype="f4")
+        feats[0] = 1  # one of a billion rows is there
     with pytest.raises(UserError, match="damaged or cut short"):
         open_features(tmp_path)
 

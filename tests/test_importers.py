@@ -384,6 +384,25 @@ def test_splits_of_the_files_are_kept(tmp_path, photos):
     assert assemble(tmp_path / "b", given, rng(), pictures=folder).splits == {"train": 9, "val": 1}
 
 
+def test_shares_are_rounded_to_whole_pictures(tmp_path, photos):
+    folder, captions = photos
+    report = assemble(tmp_path / "mine", captions, rng(), pictures=folder, splits="val=28%, test = 1.4%")
+    assert report.splits == {"train": 7, "val": 3}
+
+
+def test_files_of_the_images_before_go_with_the_old_dataset(tmp_path, photos):
+    folder, captions = photos
+    arguments = dict(pictures=folder, force=True, outdated=("features.npy", "extractor.npz"))
+    (tmp_path / "mine").mkdir()
+    for name in ("features.npy", "truth.json"):
+        (tmp_path / "mine" / name).touch()
+    with pytest.raises(UserError, match="should be like"):
+        assemble(tmp_path / "mine", captions, rng(), splits="?", **arguments)
+    assert sorted(os.listdir(tmp_path / "mine")) == ["features.npy", "truth.json"]  # nothing was done yet
+    assemble(tmp_path / "mine", captions, rng(), **arguments)
+    assert sorted(os.listdir(tmp_path / "mine")) == ["dataset.json", "truth.json"]
+
+
 @pytest.mark.parametrize(
     "rule, message",
     [

@@ -177,9 +177,10 @@ def make(folder, options):
 def check(folder):
     """Print every fault of a data set and its features (the first 100); returns 1 if there are any."""
     from neuraltalk.data import dataset, features
+    from neuraltalk.formats.whole import read_json
 
     path = folder / "dataset.json"
-    faults = dataset.find_faults(dataset.read_json(path), path)
+    faults = dataset.find_faults(read_json(path), path)
     count = 0
     for count, fault in enumerate(faults, 1):
         if count <= 100:

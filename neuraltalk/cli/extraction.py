@@ -289,7 +289,7 @@ def check_same_work(path, extractor, whole, regions, boxes):
         "boxes": digest,
     }
     if path.is_file():
-        from neuraltalk.data.dataset import read_json
+        from neuraltalk.formats.whole import read_json
 
         if read_json(path) != work:
             raise UserError(

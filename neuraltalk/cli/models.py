@@ -133,7 +133,7 @@ def draw_absent_regions(folder):
 
 def seed_of(folder):
     """The seed of a built folder of scenes."""
-    from neuraltalk.data.dataset import read_json
+    from neuraltalk.formats.whole import read_json
 
     seed = read_json(folder / "dataset.json").get("seed", 0)
     if type(seed) is not int or seed < 0:

@@ -24,7 +24,7 @@ class Proposal(NamedTuple):
 
 def is_of_regions(checkpoint):
     """Whether a captioner was trained on regions: its extractor measures such, or its data set holds such."""
-    from neuraltalk.data.dataset import read_json
+    from neuraltalk.formats.whole import read_json
 
     if checkpoint.extractor is not None:
         return model_features.takes_regions(checkpoint, model_features.carried_extractor(checkpoint))

@@ -7,10 +7,9 @@ stands for the image. References come as a list, by place, or as a dict, by id.
 import pathlib
 from typing import NamedTuple
 
-from neuraltalk.data.dataset import read_json
 from neuraltalk.data.importers import is_number_of_image
 from neuraltalk.errors import UserError
-from neuraltalk.formats.whole import read_text
+from neuraltalk.formats.whole import read_json, read_text
 from neuraltalk.wording import plural
 
 WHAT_CAPTIONS = (

@@ -12,8 +12,8 @@ import pathlib
 
 import numpy as np
 
-from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_json
 
 LARGEST = 1e30  # of coordinates and scores; 32-bit numbers end not far beyond
 WHOLE = 0.98  # a box that has this share of the picture's width and height counts as the whole of it
@@ -26,6 +26,17 @@ def read_boxes(path):
     if not isinstance(document, dict):
         raise UserError(f"{path}: should be an object with a list of boxes for each file name")
     return {name: _boxes(path, name, rows) for name, rows in document.items()}
+
+
+def is_box(value):
+    """Whether a JSON value is a single box: [xmin, ymin, xmax, ymax] in pixels."""
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(type(number) in (int, float) and abs(number) < 1e9 for number in value)
+        and value[0] <= value[2]
+        and value[1] <= value[3]
+    )
 
 
 def _boxes(path, name, rows):

@@ -16,13 +16,13 @@ the wrong picture.
 """
 
 import itertools
-import json
 import pathlib
 from typing import NamedTuple
 
+from neuraltalk.data.boxes import is_box
 from neuraltalk.data.collecting import without_garbage_collection
 from neuraltalk.errors import UserError
-from neuraltalk.formats.whole import read_text
+from neuraltalk.formats.whole import read_json
 from neuraltalk.wording import plural
 
 SPLITS = ("train", "val", "test", "restval")  # COCO's restval: validation images that train
@@ -157,7 +157,7 @@ def _image_faults(record, N, places):
     if not _is_text(filepath) or not _is_below(filepath):
         yield f"filepath should be a folder below the pictures, not {_shown(filepath)}"
     box, source = record.get("box"), record.get("source")
-    if box is not None and not _is_box(box):
+    if box is not None and not is_box(box):
         yield f"box should be [xmin, ymin, xmax, ymax] in pixels, not {_shown(box)}"
     if source is not None and (type(source) is not int or source < 0):
         yield f"source should be an imgid, not {_shown(source)}"
@@ -214,28 +214,6 @@ def _image(record):
     )
 
 
-def read_json(path):
-    """Parse a JSON file, or raise UserError saying where it fails.
-
-    COCO has 6.5 million tokens of 30 thousand words: keeping one copy of each word saves 400 MB.
-    """
-    text = read_text(path)
-    words = {}
-
-    def share_words(record):
-        tokens = record.get("tokens")
-        if isinstance(tokens, list) and set(map(type, tokens)) <= {str}:
-            record["tokens"] = list(map(words.setdefault, tokens, tokens))
-        return record
-
-    try:
-        return json.loads(text, object_hook=share_words)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested thousands deep
-        raise UserError(f"{path}: not usable JSON: {error!s:.100}") from None
-
-
 def _is_text(value):
     """Whether value is a string that can be written: JSON can spell halves of characters that no file can hold."""
     if not isinstance(value, str):
@@ -251,17 +229,6 @@ def _is_below(path):
     """Whether a relative path stays below the folder that it starts from, on any system."""
     parts = path.replace("\\", "/").split("/")
     return not (path.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in path)
-
-
-def _is_box(box):
-    """Whether a JSON value is a box."""
-    return (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(type(number) in (int, float) and abs(number) < 1e9 for number in box)
-        and box[0] <= box[2]
-        and box[1] <= box[3]
-    )
 
 
 def _shown(value):

@@ -11,10 +11,9 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from neuraltalk.data.dataset import read_json
 from neuraltalk.data.splits import split_name
 from neuraltalk.errors import UserError
-from neuraltalk.formats.whole import read_text
+from neuraltalk.formats.whole import read_json, read_text
 
 _FILE_COLUMN = re.compile(r"(file|image|img|photo|picture)([ _-]?(name|file|path))?$|(name|path)$")
 _CAPTION_COLUMN = re.compile(r"(caption|sentence|comment|description|text|raw)s?[ _-]?\d*$")

@@ -9,8 +9,9 @@ A phrase that refers to several things has an entry for each. More keys may foll
 
 import pathlib
 
-from neuraltalk.data.dataset import read_json
+from neuraltalk.data.boxes import is_box
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_json
 from neuraltalk.wording import plural
 
 NAME = "phrases.json"
@@ -51,13 +52,6 @@ def _fault(entry):
         return f"sentence should be a number from 0, not {entry.get('sentence')!r:.40}"
     if not isinstance(entry.get("phrase"), str):
         return f"phrase should be a text, not {entry.get('phrase')!r:.40}"
-    box = entry.get("box")
-    if not (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(type(number) in (int, float) and abs(number) < 1e9 for number in box)
-        and box[0] <= box[2]
-        and box[1] <= box[3]
-    ):
-        return f"box should be [xmin, ymin, xmax, ymax] in pixels, not {box!r:.60}"
+    if not is_box(entry.get("box")):
+        return f"box should be [xmin, ymin, xmax, ymax] in pixels, not {entry.get('box')!r:.60}"
     return None

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
 from neuraltalk.files import copy_file, lock_inside, remove_folder, write_atomically, write_json
+from neuraltalk.formats.whole import read_json
 
 TRUTH = "truth.json"
 PARTIAL = "phrases.partial"

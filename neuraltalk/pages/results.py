@@ -8,8 +8,8 @@ captions at all or something else in a caption's place, in one line that tells w
 import math
 import pathlib
 
-from neuraltalk.data.dataset import read_json
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_json
 
 
 def read_result(path):

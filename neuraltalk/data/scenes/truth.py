@@ -2,8 +2,9 @@
 
 import pathlib
 
-from neuraltalk.data.dataset import SPLITS, read_json
+from neuraltalk.data.dataset import SPLITS
 from neuraltalk.errors import UserError
+from neuraltalk.formats.whole import read_json
 
 NAME = "scenes.json"
 
