@@ -329,6 +329,14 @@ def test_regions_in_a_browser(browser, folder):
         assert page.evaluate(ON) == "2S,2L"
         page.point('.box[data-region="1"]')
         assert page.evaluate(ON) == "1S,1L"
+        page.point("h1")
+        page.evaluate("document.querySelector('#order').focus()")
+        page.press("Tab")  # a card's sentences are one stop; arrows go on
+        assert page.evaluate(ON) == "1S,1L"
+        page.press("ArrowDown", "ArrowDown")
+        assert page.evaluate(ON) == "2S,2L"
+        page.press("Tab")
+        assert page.evaluate("document.activeElement.closest('.card') === document.querySelectorAll('.card')[1]")
         page.choose("#order", "0 down")
         assert page.all(".card li bdi")[0] == HOSTILE[1] and len(page.all(".card:first-child li")) == 1
         page.click("#find")

@@ -19,21 +19,21 @@
   }
 
   const part = (event) => event.target.closest && event.target.closest("[data-region]");
-  const focused = () => (document.activeElement.matches(".word:focus-visible") ? document.activeElement : null);
+  const focused = () => (document.activeElement.matches("[data-region]:focus-visible") ? document.activeElement : null);
   list.addEventListener("pointerover", (event) => light(part(event) || focused()));
   list.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && light(focused())); // a lifted finger leaves its mark
   list.addEventListener("focusin", (event) => part(event) && light(part(event)));
   list.addEventListener("focusout", (event) => event.relatedTarget || light(null));
   list.addEventListener("click", (event) => light(part(event)));
 
-  // A sentence is one stop of the tab key; within it, arrows.
-  const words = (card) => [...card.querySelectorAll("button.word")];
+  // A card's words, or sentences, are one stop of the tab key; within it, arrows.
+  const STOPS = "button.word, li[data-region]";
   list.addEventListener("keydown", (event) => {
     if (event.key === "Escape") light(null);
-    if (!event.target.matches("button.word") || event.altKey || event.ctrlKey || event.metaKey) return;
-    const row = words(event.target.closest(".card")), place = row.indexOf(event.target);
-    const onward = getComputedStyle(event.target.parentElement).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
-    const back = onward === "ArrowRight" ? "ArrowLeft" : "ArrowRight";
+    if (!event.target.matches(STOPS) || event.altKey || event.ctrlKey || event.metaKey) return;
+    const row = [...event.target.closest(".card").querySelectorAll(STOPS)], place = row.indexOf(event.target);
+    const lines = event.target.matches("li"), leftwards = getComputedStyle(event.target.parentElement).direction === "rtl";
+    const [onward, back] = lines ? ["ArrowDown", "ArrowUp"] : leftwards ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"];
     const next = { [onward]: place + 1, [back]: place - 1, Home: 0, End: row.length - 1 }[event.key];
     if (next === undefined) return;
     event.preventDefault();

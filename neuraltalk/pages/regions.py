@@ -63,4 +63,4 @@ def _line(k, numbers, region):
     sure = f'<span class="logprob" title="mean probability of its words">{frames.number(region["confidence"])}</span>'
     text = escape(region["text"]) or "<em>(no words)</em>"
     said = f"<bdi>{text}</bdi> {sure} {frames.verdict(region.get('verdict'))}"
-    return f'<li data-region="{k}">{badge(k, numbers)} <span>{said}</span></li>'
+    return f'<li data-region="{k}" tabindex="{0 if k == 1 else -1}">{badge(k, numbers)} <span>{said}</span></li>'
