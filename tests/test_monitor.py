@@ -327,6 +327,17 @@ def test_nothing_sticks_out(browser, export, how):
         assert page.messages == []
 
 
+def test_the_whole_table_goes_on_paper(browser, tmp_path):
+    for k in range(2):
+        write(tmp_path, f"run_with_a_long_name_{k}", [entry(1), entry(20, 9)], params={f"some_long_option_{j}": k for j in range(6)})
+    (tmp_path / "page.html").write_text(monitor_page(data_of(tmp_path), "status"), encoding="utf-8")
+    with browser.open(tmp_path / "page.html", width=718) as page:
+        assert page.evaluate("document.querySelector('#table').scrollWidth") > 718
+        page.send("Emulation.setEmulatedMedia", media="print")
+        assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 718
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718 and page.messages == []
+
+
 def test_hostile_names_stay_text(browser, tmp_path):
     runs = []
     for k, text in enumerate(HOSTILE):

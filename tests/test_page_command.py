@@ -270,6 +270,18 @@ def test_thousands_of_pictures_in_a_browser(browser, folder):
         assert page.evaluate("document.title") == "calm" and page.messages == []
 
 
+def test_on_paper(browser, folder):
+    """Two cards side by side, their colours printed; neither fields nor lists that are closed."""
+    with opened(browser, folder, many(folder, 4), width=718) as page:
+        page.send("Emulation.setEmulatedMedia", media="print")
+        page.evaluate("document.querySelectorAll('.card details')[1].open = true")
+        style = lambda what, name: page.all(what, f"computedStyleMap().get({name!r}).toString()")  # noqa: E731
+        assert style(".toolbar", "display") == style(".legend", "display") == ["none"]
+        assert style(".card:first-child details", "display") == ["none", "block"]
+        first, second = page.evaluate("[...document.querySelectorAll('.card')].slice(0, 2).map((card) => card.getBoundingClientRect().y)")
+        assert first == second and page.messages == []
+
+
 def test_without_script_everything_is_shown(browser, folder):
     with opened(browser, folder, many(folder, 200), script=False) as page:
         nodes = page.names()
