@@ -272,10 +272,11 @@ def test_a_copy_to_share_is_half_as_large_and_predicts_alike(tmp_path, capsys, k
         np.testing.assert_allclose(half.model[name], array, rtol=1e-3, atol=1e-7)
 
 
-def test_a_copy_never_replaces_a_file_and_says_when_half_precision_is_not_enough(tmp_path, capsys):
+@pytest.mark.parametrize("weight", [1e5, -1e5])
+def test_a_copy_never_replaces_a_file_and_says_when_half_precision_is_not_enough(tmp_path, capsys, weight):
     path, copy = tmp_path / "a.p", tmp_path / "b.p"
     content = make_content()
-    content["model"]["We"][0, 0] = 1e5
+    content["model"]["We"][0, 0] = weight
     save_checkpoint(path, content)
     assert share.main([str(path), str(copy)]) == 2
     assert "'We' has weights beyond 65504" in capsys.readouterr().err

@@ -160,3 +160,7 @@ def test_only_a_block_of_sentences_is_held_embedded():
     assert (aligner.images, aligner.sentences) == (3, 6)
     S = np.sin(np.outer(np.arange(250) / 7, np.cos(words)))
     assert found == retrieval.retrieval(of_matrix(S), [1] * 250)
+    seen = []
+    found = retrieve(aligner, regions, range(250), [[[word]] for word in words.tolist()], 2, lambda *done: seen.append(done))
+    assert found == retrieval.retrieval(of_matrix(S), [1] * 250, fold_size=125)
+    assert seen == [(k, 8) for k in range(8)]  # two blocks of images a fold, each with both blocks of sentences

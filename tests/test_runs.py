@@ -63,6 +63,13 @@ def test_thinned_leaves_short_histories_evenly():
     assert kept == [1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 100]
 
 
+def test_thinned_keeps_the_best_evaluation_wherever_it_is():
+    for best in range(1, 101):
+        history = [{"iter": [it, 100], "evaluated": True} | ({"improved": True} if it == best else {}) for it in range(1, 101)]
+        kept = [entry["iter"][0] for entry in thinned(history, 20)]
+        assert best in kept and kept[0] == 1 and kept[-1] == 100 and len(kept) <= 20
+
+
 @pytest.mark.parametrize("what", ["same run", "no file", "another run", "damaged", "nested too deeply"])
 def test_a_resumed_run_continues_its_history(tmp_path, what):
     """From the file of before; from the checkpoint's evaluations where that is gone or tells of another run."""

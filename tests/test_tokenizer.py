@@ -52,6 +52,11 @@ def test_any_text_ends_and_loses_no_letters():
             assert "".join(tokenize(f"dog{first}{second}cat")).startswith("dog")
 
 
+def test_entities_in_either_case_and_words_that_nobody_wrote():
+    assert tokenize("black &amp; white &AMP; red") == "black & white & red".split()
+    assert list(map(len, tokenize("a" * 1200 + " b"))) == [500, 500, 200, 1]  # pieces: time grows as the square of the length
+
+
 def original(texts):
     """The real PTBTokenizer's words, or a skip."""
     ptb = pytest.importorskip("pycocoevalcap.tokenizer.ptbtokenizer", reason="pycocoevalcap isn't installed")
