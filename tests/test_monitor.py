@@ -367,6 +367,19 @@ def test_empty_and_damaged_folders(browser, tmp_path):
         assert "None of the runs" in page.all("#nothing")[0] and page.messages == []
 
 
+def test_a_run_that_has_just_begun_is_seen(browser, tmp_path):
+    """Its one point, of training, has a mark, on an axis of one epoch; without any run there's nothing to open."""
+    path = tmp_path / "page.html"
+    for runs in (0, 1):
+        if runs:
+            write(tmp_path, "begun", [entry(1)], state="training")
+        path.write_text(monitor_page(data_of(tmp_path), "status"), encoding="utf-8")
+        with browser.open(path) as page:
+            assert page.evaluate("document.querySelector('#points').hidden") == (not runs) and page.messages == []
+            assert page.evaluate("document.querySelectorAll('polyline.thin[marker-end]').length") == runs
+            assert [text for text in page.all(".axes text") if text == "1"] == ["1"] * runs
+
+
 def test_extreme_figures_still_make_a_page(browser, tmp_path):
     """Whatever numbers a file holds, the axes have an end and the drawing has no NaN."""
     sizes = [1e-320, 1e15, 0, -5, 1e300, float("nan"), float("inf"), 17, 17 + 1e-9, 1e-9]

@@ -98,7 +98,8 @@ const Chart = (() => {
       const late = shown.flatMap((curve) => curve.points.filter(([x]) => !view.close || x >= right / 3).map((point) => point[1]));
       const ys = late.length ? late : shown.flatMap((curve) => curve.points.map((point) => point[1]));
       const [low, high] = ys.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
-      const x = axis(0, right || 1, false, LEFT, width - RIGHT, width / 90);
+      const begins = !xs.some((x) => x < right); // a run's first entry, of its first batch, is all there is
+      const x = axis(0, begins ? Math.max(right, 1) : right, false, LEFT, width - RIGHT, width / 90);
       const y = axis(low, high, log, height - BOTTOM - 6, TOP + 6, height / 60);
       axes(x, y);
 
@@ -113,7 +114,7 @@ const Chart = (() => {
           points: points.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join(" "),
         });
         const end = `url(#${about.id}-${curve.slot})`;
-        if (curve.solid) line.setAttribute("marker-end", end);
+        if (curve.solid || points.length === 1) line.setAttribute("marker-end", end);
         if (curve.solid && !crowded && points.length <= 40) for (const place of ["marker-start", "marker-mid"]) line.setAttribute(place, end);
         group.append(line);
         drawn.push({ curve, points, line });

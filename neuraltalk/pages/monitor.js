@@ -222,7 +222,7 @@
       const own = button.dataset.column === order.by;
       button.parentElement.setAttribute("aria-sort", !own ? "none" : order.down ? "descending" : "ascending");
     }
-    $("hint").hidden = $("table").hidden = !data.runs.length;
+    for (const id of ["hint", "table", "points"]) $(id).hidden = !data.runs.length;
   }
 
   // ---- all points as a table, made when it is opened
