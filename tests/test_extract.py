@@ -232,6 +232,10 @@ def test_a_journal_loses_only_what_was_not_written_whole(tmp_path):
     path.write_bytes(data[:-1] + b"!")  # a wrong checksum
     with Journal(path) as journal:
         assert journal["ä"] == b"one"
+    path.write_bytes(data + bytes(40))  # what some file systems leave after a power cut
+    with Journal(path) as journal:
+        assert len(journal) == 2 and "" not in journal
+    assert path.read_bytes() == data
 
 
 SLOWLY = """

@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import struct
 import threading
 import tracemalloc
 import types
 import warnings
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -403,6 +405,57 @@ def test_hdf5_links_to_other_files_are_not_followed(tmp_path, matrix):
         file["feats"] = h5py.ExternalLink("other.h5", "feats")
     with pytest.raises(UserError, match="no variable 'feats'"):
         open_features(tmp_path)
+
+
+@pytest.mark.parametrize("elsewhere", ["external", "virtual"])
+def test_numbers_in_other_files_are_not_read(tmp_path, elsewhere):
+    (tmp_path / "secret").write_bytes(np.ones((3, 4), "f4").tobytes())
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        if elsewhere == "external":
+            file.create_dataset("feats", (3, 4), "f4", external=[(str(tmp_path / "secret"), 0, 48)])
+        else:
+            layout = h5py.VirtualLayout((3, 4), "f4")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "feats", (3, 4))
+            file.create_virtual_dataset("feats", layout)
+    with pytest.raises(UserError, match="feats points to other files; put its numbers into one file"):
+        open_features(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_matlab_files_of_the_other_byte_order(tmp_path, matrix, packed):
+    """As MATLAB wrote them on Suns and PowerPCs."""
+
+    def element(kind, data):
+        return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    numbers = element(9, matrix.astype(">f8").tobytes())  # N x D row by row is D x N column by column
+    whole = element(14, element(6, struct.pack(">II", 6, 0)) + element(5, struct.pack(">ii", D, N)) + element(1, b"feats") + numbers)
+    if packed:
+        whole = struct.pack(">II", 15, len(zlib.compress(whole))) + zlib.compress(whole)
+    path = tmp_path / "features.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\1\0MI" + whole)
+    np.testing.assert_array_equal(open_features(path, images=N).rows(range(N)), matrix)
+
+
+def test_the_checksum_of_packed_numbers_may_come_in_a_block_of_its_own(tmp_path):
+    """Streams are read in pieces of 64 KB: here the last one has three bytes of the checksum."""
+    path = tmp_path / "features.mat"
+    scipy.io.savemat(path, {"feats": np.random.default_rng(0).random((8183, 1))})
+    data = path.read_bytes()
+    content = data[128:]
+    blocks = [content[start : start + 0xFFFF] for start in range(0, len(content), 0xFFFF)]  # deflate's, not compressed
+    stored = b"".join(struct.pack("<BHH", block is blocks[-1], len(block), len(block) ^ 0xFFFF) + block for block in blocks)
+    packed = b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(content))
+    assert len(packed) % (1 << 16) == 3
+    for content, message in ((packed, None), (packed[:-1] + b"?", "damaged"), (packed[:-2], "damaged")):
+        path.write_bytes(data[:128] + struct.pack("<II", 15, len(content)) + content)
+        if message is None:
+            assert open_features(path, images=1).rows([0]).shape == (1, 8183)
+        else:
+            with pytest.raises(UserError, match=message):
+                open_features(path, images=1).rows([0])
+        for cache in tmp_path.glob("*.npy"):
+            cache.unlink()
 
 
 def test_sizes_without_bytes_are_refused(tmp_path):

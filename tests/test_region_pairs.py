@@ -51,6 +51,8 @@ def test_pairs_are_a_data_set(place, capsys):
         words += sum(len(sentence.tokens) for sentence in image.sentences)
     assert words == sum(len(sentence.tokens) for image in toy.images for sentence in image.sentences)
     assert load_truth(pairs) is None
+    numbers = [sentence.sentid for image in pairs.images for sentence in image.sentences]
+    assert numbers == list(range(len(numbers)))
 
 
 def test_the_next_command_names_a_preset_only_where_it_is_needed(tmp_path, monkeypatch, capsys):
@@ -105,6 +107,9 @@ def test_truth_of_the_regions(place, capsys):
     (pairs.folder / "truth.json").write_text("[]")
     with pytest.raises(UserError, match="write the data set again"):
         load_truth(pairs)
+    (toy.folder / "phrases.json").unlink()
+    assert run(capsys, phrases, "--force")[0] == 0
+    assert load_truth(load_dataset(pairs.folder)) is None and not (pairs.folder / "truth.json").exists()  # the one before
 
 
 def test_true_phrases():

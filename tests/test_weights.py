@@ -14,6 +14,7 @@ import pytest
 import weight_files as files
 
 from neuraltalk.errors import UserError
+from neuraltalk.formats import matlab73
 from neuraltalk.vision.weights import layout, vgg16
 from neuraltalk.vision.weights.vgg16 import make_weights, read_weights
 
@@ -333,6 +334,17 @@ def test_hdf5_that_leads_elsewhere(tmp_path):
     with h5py.File(tmp_path / "c.mat", "a") as file:
         file["layers"][...] = np.array([[file["layers"].ref]] * len(file["layers"]), h5py.ref_dtype)  # a cell of itself
     refused(tmp_path / "c.mat", "damaged")
+
+
+def test_empty_values_of_matlab_73(tmp_path):
+    """MATLAB stores the shape of what is empty in place of it, and an attribute that says so."""
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        for name, kind in (("cells", b"cell"), ("text", b"char"), ("numbers", b"double")):
+            file["meta/" + name] = np.zeros(2, np.uint64)
+            file["meta/" + name].attrs.update({"MATLAB_class": np.bytes_(kind), "MATLAB_empty": 1})
+    assert matlab73.read_values(tmp_path / "x.mat", ("meta", "none"), 10**6) == {
+        "meta": {"cells": [], "text": "", "numbers": None}
+    }
 
 
 # Finding

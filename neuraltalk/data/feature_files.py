@@ -127,8 +127,7 @@ def _open_npz(path, variable):
         try:
             with open_zip(path) as archive, archive.open(f"{variable}.npy") as file:
                 _npy_header(path, file)
-                yield from _row_blocks(path, file, dtype, shape)
-                file.read(1)  # only at its end does zipfile compare the checksum
+                yield from _row_blocks(path, file, dtype, shape)  # with the last one zipfile compares the checksum
         except (OSError, *DAMAGED):
             raise damaged(path) from None
 
