@@ -62,6 +62,15 @@ def test_alignment_has_two_panels(place):
 
 
 @needs_matplotlib
+@pytest.mark.parametrize(("width", "size"), [("column", (340, 340)), ("page", (700, 252))])
+def test_two_panels_have_room_for_their_labels(place, width, size):
+    """One above the other in a column, where side by side they were cut."""
+    assert command.main(["align", "-o", "a.png", "--dpi", "100", "--width", width]) == 0
+    with Image.open("a.png") as picture:
+        assert picture.size == size
+
+
+@needs_matplotlib
 def test_a_pattern_is_of_a_part_of_the_name(place, capsys):
     assert command.main(["--runs", "lstm_*", "r*a=RNN", "-o", "b.png", "--dpi", "100"]) == 0
     assert "curves      b.png: lstm_a, lstm_b, RNN" in capsys.readouterr().out

@@ -120,7 +120,7 @@ def choose(found, wanted, place):
             if not hits:
                 raise UserError(f"--runs {name}: no such run in {place}; there {_listed([run.name for run in found])}")
             if label and len(hits) > 1:
-                raise UserError(f"--runs {text}: one label for {len(hits)} runs ({_listed([run.name for run in hits])}); name one")
+                raise UserError(f"--runs {text}: one label for {len(hits)} runs, which {_listed([run.name for run in hits])}; name one")
             for run in hits:
                 runs.setdefault(run.name, (label, run))
         runs = list(runs.values())
@@ -175,14 +175,14 @@ def draw(runs, suffix, options):
     panels = [panel for panel in panels if any(getattr(run, which) for which in panel[0] for _, run in runs)]
     if not panels:
         raise UserError("these runs have no evaluation yet; draw them without --no_training")
-    width = WIDTHS[options.width]
-    height = width * 0.62 if len(panels) == 1 and options.width == "column" else width * (0.42 if len(panels) < 2 else 0.36)
+    width, stacked = WIDTHS[options.width], options.width == "column"  # beside each other there, their labels would be cut
+    height = width * ((0.62 if len(panels) < 2 else 1) if stacked else (0.42 if len(panels) < 2 else 0.36))
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks become boxes
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
         figure = Figure(figsize=(width, height), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for axes, panel in zip(figure.subplots(*((len(panels), 1) if stacked else (1, len(panels))), squeeze=False).flat, panels):
             draw_panel(axes, runs, *panel, options.scale)
         if len(runs) > 1:  # in the last panel: its upper right is free, costs and perplexities fall
             add_legend(axes, [name for name, _ in runs])
