@@ -564,6 +564,26 @@ def test_the_check_lists_every_fault(tmp_path, photos, capsys):
     )
 
 
+def test_the_check_looks_at_regions_and_phrases(tmp_path, photos, capsys):
+    folder, captions = photos
+    mine = assemble(tmp_path / "mine", captions, rng(), pictures=folder).path.parent
+    np.save(mine / "features.npy", np.ones((10, 4)))
+    image, boxes = np.arange(10).repeat(2), np.tile([[0, 0, 8, 8], [1, 1, 4, 4]], (10, 1)).T
+    np.savez(mine / "region_feats.npz", feats=np.ones((3, 20)), boxes=boxes, image=image)
+    phrase = {"sentence": 0, "phrase": "a dog", "box": [0, 0, 1, 1]}
+    (mine / "phrases.json").write_text(json.dumps([[phrase]] + [[]] * 9))
+    assert command.main([str(mine), "--check"]) == 0
+    out = capsys.readouterr().out
+    assert "region_feats.npz: 3 numbers for each of 20 regions, no faults" in out and "phrases.json: 1 phrase, no faults" in out
+    np.savez(mine / "region_feats.npz", feats=np.ones((3, 20)), boxes=boxes, image=image + 1)
+    assert command.main([str(mine), "--check"]) == 2
+    assert "region_feats.npz: image counts the images from 1" in capsys.readouterr().err
+    np.savez(mine / "region_feats.npz", feats=np.ones((3, 20)), boxes=boxes, image=image)
+    (mine / "phrases.json").write_text("[]")
+    assert command.main([str(mine), "--check"]) == 2
+    assert "phrases.json: has phrases of 0 images, but there are 10" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

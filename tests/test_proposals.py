@@ -186,6 +186,8 @@ def test_a_classifier_ranks_by_its_surest_class(tmp_path):
     assert found.best(boxes, features, 5).tolist() == [0, 2, 3]
     exclusive = found._replace(exclusive=True).scores(features)
     np.testing.assert_allclose(exclusive.sum(axis=1), 1)
+    columns = write_classifier(tmp_path / "columns.npz", W=np.asfortranarray(W), b=b[None])  # as np.savez keeps a transposed W
+    np.testing.assert_array_equal(classifier.read_classifier(columns, 3).W, W)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import weight_files as files
 
 from neuraltalk.errors import UserError
-from neuraltalk.formats import matlab73
+from neuraltalk.formats import matlab73, protobuf
 from neuraltalk.vision.weights import layout, vgg16
 from neuraltalk.vision.weights.vgg16 import make_weights, read_weights
 
@@ -334,6 +334,20 @@ def test_hdf5_that_leads_elsewhere(tmp_path):
     with h5py.File(tmp_path / "c.mat", "a") as file:
         file["layers"][...] = np.array([[file["layers"].ref]] * len(file["layers"]), h5py.ref_dtype)  # a cell of itself
     refused(tmp_path / "c.mat", "damaged")
+
+
+def test_the_fields_of_a_protocol_buffer():
+    message = b"\x08\x96\x01" + b"\x11" + b"8 bytes." + b"\x1a\x02hi" + b"\x25" + b"four" + b"\xa0\x06\x07"
+    wire = protobuf.Wire(io.BytesIO(message))
+    fields = list(wire.fields(wire.everything))
+    assert [number for number, _ in fields] == [1, 2, 3, 4, 100] and (fields[0][1], fields[4][1]) == (150, 7)
+    assert [wire.bytes(value, 8) for _, value in fields[1:4]] == [b"8 bytes.", b"hi", b"four"]
+    with pytest.raises(ValueError, match="8 bytes where at most 7 should be"):
+        wire.bytes(fields[1][1], 7)
+    for cut, fault in ((message[:8], "reaches beyond"), (b"\x0b", "kind 3"), (b"\x80" * 11, "doesn't end")):
+        wire = protobuf.Wire(io.BytesIO(cut))
+        with pytest.raises(ValueError, match=fault):
+            list(wire.fields(wire.everything))
 
 
 def test_empty_values_of_matlab_73(tmp_path):

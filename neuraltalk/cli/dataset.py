@@ -48,7 +48,7 @@ def build_parser():
         "captions", metavar="CAPTIONS", nargs="*", help="files of captions: FILE, or train=FILE, val=FILE, test=FILE"
     )
     parser.add_argument(
-        "--check", action="store_true", help="only check the data set in FOLDER: every fault, a line each"
+        "--check", action="store_true", help="only check the data set in FOLDER, its features, regions and phrases: each fault in a line"
     )
 
     group = parser.add_argument_group("pictures")
@@ -175,8 +175,9 @@ def make(folder, options):
 
 
 def check(folder):
-    """Print every fault of a data set and its features (the first 100); returns 1 if there are any."""
-    from neuraltalk.data import dataset, features
+    """Print every fault of a data set (the first 100); returns 1 if there are any. UserError for its features, regions, phrases."""
+    from neuraltalk.data import dataset, features, regions
+    from neuraltalk.data.phrases import load_phrases
     from neuraltalk.formats.whole import read_json
 
     path = folder / "dataset.json"
@@ -200,6 +201,13 @@ def check(folder):
     opened = features.open_features(folder, progress=console.counted("converting features", "image"))
     features.check_features(opened, found)
     print(f"{opened.path}: {opened.dimension} numbers for each image, no faults")
+    if any((folder / name).is_file() for name in regions.NAMES):
+        opened = regions.open_regions(folder, len(found.images), progress=console.counted("converting features", "region"))
+        regions.check_regions(opened, found)
+        print(f"{opened.path}: {opened.dimension} numbers for each of {plural(len(opened.boxes), 'region')}, no faults")
+    phrases = load_phrases(folder, len(found.images))
+    if phrases is not None:
+        print(f"{folder / 'phrases.json'}: {plural(sum(map(len, phrases)), 'phrase')}, no faults")
     return 0
 
 
