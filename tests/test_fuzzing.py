@@ -21,7 +21,7 @@ import tiny_models
 import weight_files
 from PIL import Image
 
-from neuraltalk.cli import extraction, predict
+from neuraltalk.cli import extraction, folders
 from neuraltalk.cli.score_files import read_references, read_system
 from neuraltalk.data.boxes import read_boxes
 from neuraltalk.data.dataset import find_faults
@@ -490,9 +490,9 @@ def test_figures_beyond_all_numbers(tmp_path, key):
 
 def test_long_names_are_quoted_in_part(tmp_path):
     (tmp_path / "tasks.txt").write_bytes(b"a.png\n../" + b"\0x" * 5000)
-    refused(predict.read_tasks, tmp_path / "tasks.txt", "outside the folder")
+    refused(folders.read_tasks, tmp_path / "tasks.txt", "outside the folder")
     with pytest.raises(UserError) as caught:
-        predict.read_tasks(tmp_path / "tasks.txt")
+        folders.read_tasks(tmp_path / "tasks.txt")
     assert len(str(caught.value)) < 300 + 2 * len(str(tmp_path))
 
 

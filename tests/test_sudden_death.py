@@ -210,7 +210,7 @@ def test_a_folder_that_can_not_be_written(place, monkeypatch, capsys, arguments,
 def test_who_wants_the_embedded_pictures_waits_for_who_draws_them(place, capsys):
     import threading
 
-    from neuraltalk.cli.train import draw_absent_scenes
+    from neuraltalk.cli.drawing import draw_absent_scenes
 
     folder, held = pathlib.Path("data/scenes"), threading.Event()
 

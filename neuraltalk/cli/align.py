@@ -2,6 +2,7 @@
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.cli.arguments import Parser, number
+from neuraltalk.cli.model_data import open_dataset, open_regions
 from neuraltalk.cli.search import find_picture, known_words
 from neuraltalk.errors import UserError
 from neuraltalk.wording import plural
@@ -55,9 +56,6 @@ def build_parser():
 @console.command
 def main(argv=None):
     """Print the tables. Returns 0, or raises UserError."""
-    from neuraltalk.cli.evaluate import open_dataset
-    from neuraltalk.cli.evaluate_alignment import open_regions
-
     options = build_parser().parse_args(argv)
     path, text = parts(options.arguments)
     checkpoint = captioning.open_checkpoint(path, "alignment")

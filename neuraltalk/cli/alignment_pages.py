@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from neuraltalk.cli import console
+from neuraltalk.cli.model_data import path_to_show
 from neuraltalk.files import write_text
 from neuraltalk.wording import plural
 
@@ -18,7 +19,6 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
     images    the images that were scored
     figures   (name, value) pairs of text for the heads of both
     """
-    from neuraltalk.cli.evaluate import path_to_show
     from neuraltalk.pages.alignment import alignment_page
     from neuraltalk.pages.retrieval import retrieval_page
 

@@ -3,9 +3,9 @@
 import itertools
 import pathlib
 
-from neuraltalk.cli import captioning, console, model_features, places
+from neuraltalk.cli import captioning, console, places
 from neuraltalk.cli.alignment_pages import write_pages
-from neuraltalk.cli.models import KINDS
+from neuraltalk.cli.model_data import open_regions
 from neuraltalk.data.phrases import load_phrases
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json
@@ -86,13 +86,6 @@ def key_figures(found, grounding):
         (f"{what}, IoU ≥ 0.5 (chance {100 * own['chance_overlap']:.0f})", f"{100 * own['overlap']:.1f}")
         for what, own in grounding.items()
     ]
-
-
-def open_regions(dataset, checkpoint):
-    """The data set's regions, known to be of the model's kind."""
-    regions = KINDS["alignment"].open_features(dataset.folder, dataset)
-    model_features.check_features(checkpoint, regions, dataset.folder, "take regions that this extractor measured")
-    return regions
 
 
 def ground(aligner, regions, phrases, imgids, sentences, vocabulary):

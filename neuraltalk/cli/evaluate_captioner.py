@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from neuraltalk.cli import captioning, console, places, score_table, scoring
-from neuraltalk.cli.evaluate import Extracted, check_words, open_features, path_to_show
+from neuraltalk.cli.model_data import Extracted, check_words, open_features, path_to_show
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
 from neuraltalk.wording import plural

@@ -4,6 +4,7 @@ import collections
 import pathlib
 
 from neuraltalk.cli import captioning, console, model_features, places
+from neuraltalk.cli.model_data import check_words, open_features, path_to_show
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
 from neuraltalk.wording import plural
@@ -16,7 +17,6 @@ def evaluate(options, checkpoint, dataset, ranks=ALONE):
 
     options: those of eval_sentence_predictions.py. The describing is shared by the `ranks`; all else is rank 0's.
     """
-    from neuraltalk.cli.evaluate import check_words, open_features, path_to_show
     from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.train.perplexity import perplexity
 

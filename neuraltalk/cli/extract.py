@@ -7,6 +7,7 @@ import pathlib
 from neuraltalk.cli import captioning, console, model_features, places
 from neuraltalk.cli.arguments import Parser, count, whole
 from neuraltalk.cli.extraction import DETECTIONS, PARTIAL, Picture, Regions, detections, extract, file_names
+from neuraltalk.cli.folders import pictures_of
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
@@ -155,7 +156,6 @@ def region_options(parser, options):
 
 def find_pictures(where):
     """The Dataset (None for a plain folder) and the pictures of WHERE, in the order of their rows."""
-    from neuraltalk.cli.predict import pictures_of
     from neuraltalk.data.dataset import find_dataset, load_dataset
 
     folder = pathlib.Path(where).expanduser()

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from neuraltalk.cli import console
+from neuraltalk.cli.drawing import draw_absent_regions
 from neuraltalk.errors import UserError
-from neuraltalk.files import lock_inside, locked
 
 SAMPLE = 500  # training images by whose regions size and direction of the features are judged
 IMAGES_AT_ONCE = 20  # of them, in double precision: all together, with 20 regions each, they would be 330 MB
@@ -112,33 +112,6 @@ class AlignerKind:
 
 
 KINDS = {"captioner": CaptionerKind, "alignment": AlignerKind}
-
-
-def draw_absent_regions(folder):
-    """Make the region file of embedded pictures, if `folder` holds such without one."""
-    from neuraltalk.data.regions import NAMES
-
-    def absent():
-        return not any((folder / name).is_file() for name in NAMES)
-
-    if not all((folder / name).is_file() for name in ("scenes.json", "extractor.npz")) or not absent():
-        return
-    from neuraltalk.data.scenes.regions import write_regions
-
-    with locked(lock_inside(folder), folder, waiting=console.say):
-        if absent():  # nobody else made it meanwhile
-            console.say(f"measuring the regions of the embedded pictures into {folder}, once")
-            write_regions(folder, seed_of(folder), console.counted("measuring regions, picture"))
-
-
-def seed_of(folder):
-    """The seed of a built folder of scenes."""
-    from neuraltalk.formats.whole import read_json
-
-    seed = read_json(folder / "dataset.json").get("seed", 0)
-    if type(seed) is not int or seed < 0:
-        raise UserError(f"{folder / 'dataset.json'}: its seed should be a whole number, not {seed!r:.40}; draw the pictures again")
-    return seed
 
 
 def region_statistics(options, data):

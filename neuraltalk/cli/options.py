@@ -49,7 +49,7 @@ Exit codes: 0 trained, 1 gradient check failed, 2 a mistake in options or data o
 interrupted (all saved)."""
 )
 
-KINDS = {int: whole(ANY), float: number(), str: str}  # of options' values, as they are read
+READERS = {int: whole(ANY), float: number(), str: str}  # of options' values, as they are read
 FILE_PART = re.compile(r"[\w+-][\w.+-]*")  # what may become part of file names
 
 
@@ -194,7 +194,7 @@ def build_parser():
             choices = allowed if isinstance(allowed, tuple) else None
             group.add_argument(
                 *flags,
-                type=KINDS[type(next(iter(defaults.values())))],
+                type=READERS[type(next(iter(defaults.values())))],
                 choices=choices,
                 metavar=metavar or "{" + ",".join(map(str, choices)) + "}",
                 help=f"{text} (default: {_shown(defaults)})".replace("%", "%%"),

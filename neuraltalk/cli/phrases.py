@@ -4,6 +4,7 @@ import pathlib
 
 from neuraltalk.cli import captioning, console, places
 from neuraltalk.cli.arguments import Parser, count, number
+from neuraltalk.cli.model_data import open_dataset, open_regions
 from neuraltalk.cli.presets import BY_DATASET
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
@@ -78,7 +79,6 @@ def build_parser():
 @console.command
 def main(argv=None):
     """Write the pairs. Returns 0, or raises UserError."""
-    from neuraltalk.cli.evaluate import open_dataset
     from neuraltalk.data import region_pairs
 
     options = build_parser().parse_args(argv)
@@ -93,7 +93,6 @@ def main(argv=None):
 
 def write(options, checkpoint, dataset, target):
     """Divide the sentences and write what comes of it into the folder `target`; the exit code."""
-    from neuraltalk.cli.evaluate_alignment import open_regions
     from neuraltalk.cli.models import KINDS
     from neuraltalk.data import region_pairs
     from neuraltalk.data.phrases import load_phrases

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neuraltalk.cli import captioning, console, model_features, places
+from neuraltalk.cli.folders import rows_of
 from neuraltalk.errors import UserError
 from neuraltalk.files import write_json, write_text
 from neuraltalk.wording import plural
@@ -148,7 +149,6 @@ def propose(root, checkpoint, paths):
     pixels. A region file that lies there takes their place.
     """
     from neuraltalk.cli.extraction import Picture, detections
-    from neuraltalk.cli.predict import rows_of
     from neuraltalk.data.regions import NAMES, open_regions
 
     if (root / BOXES).is_file() and checkpoint.extractor is not None:

@@ -4,6 +4,7 @@ import pathlib
 
 from neuraltalk.cli import captioning, console
 from neuraltalk.cli.arguments import Parser, count
+from neuraltalk.cli.model_data import open_dataset, open_regions
 from neuraltalk.errors import UserError
 
 MANUAL = """Find the pictures of a data set that fit a text best, by an alignment model; or the sentences that fit a picture.
@@ -59,9 +60,6 @@ def build_parser():
 @console.command
 def main(argv=None):
     """Search. Returns 0, or raises UserError."""
-    from neuraltalk.cli.evaluate import open_dataset
-    from neuraltalk.cli.evaluate_alignment import open_regions
-
     options = build_parser().parse_args(argv)
     path, text = parts(options)
     checkpoint = captioning.open_checkpoint(path, "alignment")

@@ -7,6 +7,7 @@ import sys
 import threading
 
 from neuraltalk.cli import console
+from neuraltalk.cli.drawing import draw_absent_scenes
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
 from neuraltalk.cli.places import DATA, check_output_folder
@@ -144,18 +145,6 @@ def load_data(options, kind, source=None):
     vocabulary = build_vocabulary(sentences, options.word_count_threshold)
     pairs = {split: encode_pairs(images[split], vocabulary) for split in images}
     return TrainingData(features, vocabulary, pairs["train"], pairs["val"], load_extractor_state(folder, kind))
-
-
-def draw_absent_scenes(folder):
-    """Make the embedded data set unless it is there, or wait for the process that is making it."""
-    if (folder / "dataset.json").exists():
-        return
-    from neuraltalk.data.scenes.build import build_scenes
-
-    with locked(lock_beside(folder), folder, waiting=console.say):
-        if not (folder / "dataset.json").exists():
-            console.say(f"drawing the embedded pictures into {folder}, once")
-            build_scenes(folder, progress=console.counted("drawing and measuring, step"))
 
 
 def load_extractor_state(folder, kind):

@@ -138,9 +138,9 @@ def check():
 
 def tell(path, weights):
     """What a file is good for."""
-    print(f"weights      {path}  ({path.stat().st_size / 1e6:.0f} MB)")
-    print(f"network      {weights.source}; fingerprint {weights.fingerprint[:16]}")
-    print(f"features     {'vgg16-conv5, vgg16-fc7' if weights.connected else 'vgg16-conv5; for fc7: neuraltalk weights --whole'}")
+    print(f"weights     {path}  ({path.stat().st_size / 1e6:.0f} MB)")
+    print(f"network     {weights.source}; fingerprint {weights.fingerprint[:16]}")
+    print(f"features    {'vgg16-conv5, vgg16-fc7' if weights.connected else 'vgg16-conv5; for fc7: neuraltalk weights --whole'}")
     return 0
 
 
