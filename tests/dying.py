@@ -110,14 +110,14 @@ class Watch:
         builtins.open, os.fsync = open_watched, sync_watched
 
     def _patch_training(self):
-        from neuraltalk.train import checkpoint
+        from neuraltalk.train import checkpoint, trainer
         from neuraltalk.train.status import StatusFile
-        from neuraltalk.train.trainer import Trainer
 
+        Trainer = trainer.Trainer
         self._in_phase(Trainer, "step", lambda *a: "step")
         self._in_phase(Trainer, "_evaluate", lambda *a: "evaluation")
         self._in_phase(checkpoint, "save_checkpoint", lambda path, *a: f"{'last' if '.last.' in path.name else 'best'} checkpoint")
-        self._in_phase(checkpoint, "keep_previous", lambda *a: "older file kept")
+        self._in_phase(trainer, "keep_previous", lambda *a: "older file kept")
         self._in_phase(StatusFile, "write", lambda *a: "status")
         run = Trainer.run
 
