@@ -122,6 +122,8 @@ def test_true_phrases():
     boxes = np.array([[0, 0, 40, 40], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 10, 4]])
     assert true_phrases(entries, [[], []], boxes) == [[], ["a dog", "a dog"], [], []]
     assert true_phrases([], [], boxes) == [[], [], [], []]
+    unknown = [{"sentence": 7, "phrase": phrase, "box": [0, 0, 10, 10]} for phrase in ("a dog", "a cat")]  # of no sentence here
+    assert true_phrases(unknown, [[], []], boxes) == [[], ["a dog", "a cat"], [], []]
 
 
 @pytest.mark.parametrize("between, texts", [("in", ["a girl in a red dress"]), ("runs in", ["a girl", "a red dress"])])

@@ -172,6 +172,8 @@ def test_pace_is_of_this_sitting(tmp_path):
     assert read_run(write(tmp_path, "a", history)).pace == pytest.approx(6)
     assert read_run(write(tmp_path, "b", history[:1])).pace == 0.5  # one entry: its last batch
     assert read_run(write(tmp_path, "c", [entry(1, time_per_batch=None, time=None)])).pace is None
+    compiling = [entry(1, time_per_batch=60, time=None), entry(2, time_per_batch=2, time=None)]
+    assert read_run(write(tmp_path, "d", compiling)).pace == 2  # without the first batch's
 
 
 def test_missing_keys_leave_gaps(tmp_path):

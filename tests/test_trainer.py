@@ -12,6 +12,7 @@ from neuraltalk.data.batches import make_batch
 from neuraltalk.data.pairs import Pairs
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError
+from neuraltalk.models.aligner import AlignmentLoss
 from neuraltalk.models.captioner import Captioner, CaptionerOptions, Loss
 from neuraltalk.train import trainer as training
 from neuraltalk.train.checkpoint import load_checkpoint
@@ -19,7 +20,7 @@ from neuraltalk.train.perplexity import from_log_likelihood, perplexity
 from neuraltalk.train.restoring import initialise_from
 from neuraltalk.train.schedule import Schedule, generators, learning_rate_at
 from neuraltalk.train.tally import Tally
-from neuraltalk.train.tasks import CaptionTask
+from neuraltalk.train.tasks import AlignmentTask, CaptionTask
 from neuraltalk.train.trainer import Trainer, TrainingData, Watcher
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], np.log([1, 0.9, 0.8, 0.7, 0.6, 0.5]))
@@ -53,10 +54,10 @@ def make_trainer(folder, watcher=None, data=None, kind=Captioner, **changes):
 
 
 class Interrupting(Watcher):
-    """Sends Ctrl-C after some iterations, or in the middle of an evaluation."""
+    """Sends Ctrl-C, or another signal, after some iterations or in the middle of an evaluation."""
 
-    def __init__(self, after, in_evaluation=False):
-        self.left, self.in_evaluation = after, in_evaluation
+    def __init__(self, after, in_evaluation=False, number=signal.SIGINT):
+        self.left, self.in_evaluation, self.number = after, in_evaluation, number
 
     def stepped(self, trainer, step):
         if not self.in_evaluation:
@@ -69,7 +70,7 @@ class Interrupting(Watcher):
     def _count(self):
         self.left -= 1
         if self.left == 0:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.number)
 
 
 def test_it_learns_and_keeps_a_history(tmp_path):
@@ -296,11 +297,19 @@ def test_a_tally_weighs_batches_by_their_words():
     figures = [tally.add(Loss(0, 0, 0, {}, *sums)) for sums in ((-10.0, 5), (-30.0, 10))]
     assert figures == pytest.approx([math.exp(2), math.exp(3)]) and tally.figure == pytest.approx(math.exp(40 / 15))
     assert tally.smooth == pytest.approx(0.99 * math.exp(2) + 0.01 * math.exp(3))
+    sums = [AlignmentTask.sums(None, AlignmentLoss(9, cost, 0, {}, 0, pairs)) for cost, pairs in ((2.0, 3), (4.0, 1))]
+    assert sums == [(6.0, 3), (4.0, 1)] and AlignmentTask.mean(None, 10.0, 4) == 2.5
 
 
 def test_a_seed_gives_three_streams_that_differ():
     drawn = [[rng.integers(2**60) for rng in generators(seed)] for seed in (7, 7, 8)]
     assert drawn[0] == drawn[1] and len({*drawn[0], *drawn[2]}) == 6
+
+
+def test_only_what_is_better_replaces_the_best():
+    options = TrainingOptions(write_checkpoint_ppl_threshold=5.5)
+    assert [CaptionTask(options, None).improves(*pair) for pair in ((5.0, None), (4.9, 5.0), (5.0, 5.0), (5.6, None))] == [1, 1, 0, 0]
+    assert [AlignmentTask.improves(None, *pair) for pair in ((0.0, None), (0.6, 0.5), (0.5, 0.5))] == [1, 1, 0]
 
 
 def test_averaged_weights_are_evaluated_and_saved(tmp_path):
@@ -448,7 +457,8 @@ def test_saved_at_the_start_and_by_the_clock(tmp_path, monkeypatch):
 
 def test_signal_handlers_are_put_back(tmp_path):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    assert make_trainer(tmp_path, Interrupting(1)).run() == "interrupted"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert make_trainer(tmp_path, Interrupting(1, number=number)).run() == "interrupted"
     assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 
     class Impatient(Watcher):

@@ -78,18 +78,16 @@ def lstm_backward(dh, cache):
     A state reaches the loss by its own output and by the next step: the two gradients add.
     """
     x, sizes, W, tanh_c, h0, c0, gates, c, h = cache
-    M, E = x.shape
     Wh = recurrent_weights(W)
+    starts = np.cumsum(sizes) - sizes                       # (T,) first row of each step
     dgates = np.empty_like(gates)                           # (M, 4H) by the gates before their nonlinearities
     h_previous = np.empty_like(h)                           # (M, H) what entered each step
     dh_next = np.zeros_like(h0)                             # (N, H) from the step after
     dc = np.zeros_like(c0)                                  # (N, H)
-    stop = M
     for t in range(len(sizes) - 1, -1, -1):
-        n = int(sizes[t])
-        rows = slice(stop - n, stop)
-        stop -= n
-        before = slice(stop - int(sizes[t - 1]), stop - int(sizes[t - 1]) + n)
+        n = sizes[t]
+        rows = slice(starts[t], starts[t] + n)
+        before = slice(starts[t - 1], starts[t - 1] + n)    # the same sentences a step earlier; at t = 0 not used
         h_previous[rows] = h[before] if t else h0
         dh_next[:n] += dh[rows]
         lstm_gates_backward(dh_next[:n], gates[rows], c[rows], c[before] if t else c0, tanh_c, dc[:n], dgates[rows])

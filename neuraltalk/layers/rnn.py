@@ -45,16 +45,14 @@ def rnn_forward(a, sizes, Whh, bhh, h0=None):
 def rnn_backward(dh, cache):
     """Through time, last step first: from dh (M, H) to da (M, H), dWhh, dbhh and dh0 (N, H)."""
     sizes, Whh, h0, h = cache
-    M, H = h.shape
+    starts = np.cumsum(sizes) - sizes                       # (T,) first row of each step
     da = np.empty_like(h)                                   # (M, H) by the sum inside the rectifier
     h_previous = np.empty_like(h)                           # (M, H) what entered each step
     dh_next = np.zeros_like(h0)                             # (N, H) from the step after
-    stop = M
     for t in range(len(sizes) - 1, -1, -1):
-        n = int(sizes[t])
-        rows = slice(stop - n, stop)
-        stop -= n
-        before = slice(stop - int(sizes[t - 1]), stop - int(sizes[t - 1]) + n)
+        n = sizes[t]
+        rows = slice(starts[t], starts[t] + n)
+        before = slice(starts[t - 1], starts[t - 1] + n)    # the same sentences a step earlier; at t = 0 not used
         h_previous[rows] = h[before] if t else h0
         dh_next[:n] += dh[rows]                             # own output and next step: gradients add
         np.multiply(dh_next[:n], h[rows] > 0, out=da[rows])

@@ -3,7 +3,8 @@
     K, N    images and sentences; the sentences are grouped by image, in the images' order
     S       scores (K, N), larger is better; never held whole, only tiles of it
     rank    1 + the number of wrong answers that score as high or higher, so that a model which scores everything alike
-            gets the last rank, not the first
+            gets the last rank, not the first. (Where two images have one sentence, its two scores differ by rounding
+            alone, and so may ranks, with another number of BLAS threads.)
 
 Annotation ranks sentences for an image: its own sentence that stands highest counts, its others are no wrong answers.
 Search ranks images for a sentence. R@k is the share of ranks up to k.
