@@ -264,9 +264,9 @@ def test_learning_rates():
     options = TrainingOptions(learning_rate=0.5)
     assert [learning_rate_at(it, 10, options) for it in (0, 9)] == [0.5, 0.5]
     options = dataclasses.replace(options, learning_rate_decay="linear")
-    assert [learning_rate_at(it, 10, options) for it in (0, 5, 10)] == [0.5, 0.25, 0]
+    assert [learning_rate_at(it, 10, options) for it in (0, 5, 10, 15)] == [0.5, 0.25, 0, 0]
     options = dataclasses.replace(options, learning_rate_decay="cosine")
-    assert [learning_rate_at(it, 10, options) for it in (0, 5, 10)] == pytest.approx([0.5, 0.25, 0])
+    assert [learning_rate_at(it, 10, options) for it in (0, 5, 10, 15)] == pytest.approx([0.5, 0.25, 0, 0])
 
 
 def test_rates_of_a_run_and_what_is_tallied_between_evaluations(tmp_path):

@@ -1,4 +1,4 @@
-"""The bidirectional recurrent layer over packed sentences (eq 4-6, without the last line's weights).
+"""The bidirectional recurrent layer over packed sentences (eq 4 and 5, and the sum in eq 6).
 
     hf_t = max(0, e_t + hf_{t-1} Wf + bf)       left to right
     hb_t = max(0, e_t + hb_{t+1} Wb + bb)       right to left

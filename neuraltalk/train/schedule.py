@@ -21,8 +21,11 @@ class Schedule(NamedTuple):
 
 
 def learning_rate_at(it, all_iterations, options):
-    """The rate of iteration `it` (from 0): constant, or falling to 0 over the run, as a line or half a cosine wave."""
-    rate, part = options.learning_rate, it / all_iterations
+    """The rate of iteration `it` (from 0): constant, or falling to 0 over the run, as a line or half a cosine wave.
+
+    It stays at 0 beyond the run's end, where one is that is resumed with fewer epochs than it had done.
+    """
+    rate, part = options.learning_rate, min(it / all_iterations, 1)
     if options.learning_rate_decay == "linear":
         rate *= 1 - part
     elif options.learning_rate_decay == "cosine":
