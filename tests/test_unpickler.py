@@ -92,6 +92,24 @@ def test_scalars_and_special_dicts_become_plain(protocol):
     )
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"(0N.",  # POP takes a mark away if nothing lies on it
+        b"K\x01(0.",
+        b"K\x01(K\x020K\x03t\x86.",  # and else a value
+        b"(K\x01K\x021K\x03.",  # POP_MARK
+        b"K\x072\x86.",  # DUP
+        b"]\x94K\x01ah\x00\x86.",  # MEMOIZE, BINGET
+        b"(K\x01K\x02l.",
+        b"(K\x01K\x02d.",
+        b"}K\x01K\x02s.",
+    ],
+)
+def test_rare_instructions_do_what_python_s_machine_does(program):
+    assert_same(loads(program), pickle.loads(program))
+
+
 def test_shared_values_stay_shared():
     row = [1]
     array = np.arange(3)

@@ -5,8 +5,6 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-HORIZON = .56
-
 
 def backdrop(setting, time, rng, side):
     """Paint a setting at a time of day -> PIL RGB picture of side x side pixels."""

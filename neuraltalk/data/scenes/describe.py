@@ -78,7 +78,7 @@ class _Writer:
         if facts.family == "person" and self.chance(.66 if not brief else .35):
             garment = "dress" if kind in ("woman", "girl") else self.usual(("shirt", "sweater"), .85)
             manner = self.weighted((("in a", .86), ("in", .08), ("wearing a", .06)))
-            self.say(manner.rstrip("a ") if manner == "in" else manner.split()[0])
+            self.say(manner.split()[0])
             start = len(self.tokens)
             self.say(colour if manner == "in" else f"a {colour} {garment}")
             self.phrases.append((start, len(self.tokens), "clothing", [index]))
