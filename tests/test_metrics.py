@@ -111,6 +111,18 @@ def test_hand_worked_rouge():
     assert value == pytest.approx([(1 + 1.44) * P * R / (R + 1.44 * P)], rel=1e-12)
 
 
+def test_rouge_is_the_plain_formula():
+    """P and R may be of different references."""
+    candidates, references = random_set(4)
+    expected = []
+    for caption, own in zip(candidates, references):
+        common = [longest_common(caption, reference) if caption or reference else 1 for reference in own]
+        P = max(common) / max(len(caption), 1)
+        R = max(length / max(len(reference), 1) for length, reference in zip(common, own))
+        expected.append(2.44 * P * R / (R + 1.44 * P) if P else 0)
+    assert rouge.rouge_l(corpus.number(candidates, references)) == pytest.approx(expected, rel=1e-12)
+
+
 def test_rouge_of_sentences_without_words():
     """coco-caption splits at spaces, so nothing is one empty word, which only another one equals."""
     assert rouge.rouge_l(numbered(["", "", "a"], [["a b"], ["", "a"], [""]])).tolist() == [0, 1, 0]
@@ -198,6 +210,9 @@ def test_scores_of_each_caption_and_their_mean():
     each = found.of_each()
     assert [list(entry) for entry in each] == [["BLEU-4", "ROUGE-L", "CIDEr"]] * 3 and each[1] == {"BLEU-4": 0, "ROUGE-L": 0, "CIDEr": 0}
     assert found.figures()["CIDEr"] == pytest.approx(np.mean([entry["CIDEr"] for entry in each]), abs=1e-6)
+    texts = ["a dog runs on the grass", "a cat"], [["a dog runs on grass"], ["a cat"]]
+    alone = [bleu.corpus_bleu([caption.split()], [[text.split() for text in own]])[3] for caption, own in zip(*texts)]
+    assert [entry["BLEU-4"] for entry in scores.score(*texts).of_each()] == pytest.approx(alone, abs=1e-6) and 0 < alone[0] < 1
     assert found.with_values({"true": [1, 0, 0]}).figures()["true"] == pytest.approx(1 / 3)
 
 

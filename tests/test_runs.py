@@ -102,6 +102,17 @@ def test_time_carries_its_zone(tmp_path):
     assert only["smooth_train_ppl2"] is None and only["time_per_batch"] is None and "evaluated" not in only
 
 
+def test_an_entry_is_due_once_a_minute(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(writing.time, "monotonic", lambda: now[0])
+    file = StatusFile(tmp_path, "x", {}, NAMES)
+    assert file.due()
+    file.add(1, 2, 0.5, 1, 0.1, 9.0, 9.0, None)
+    assert not file.due()
+    now[0] += 61
+    assert file.due()
+
+
 # ---- reading
 
 
@@ -122,6 +133,12 @@ def test_the_originals_file(tmp_path):
 def test_marks_tell_equal_evaluations_apart(tmp_path):
     history = [entry(20, 30, evaluated=True), entry(30, 30), entry(40, 30, evaluated=True)]
     assert read_run(write(tmp_path, "a", history)).val == [(1.0, 30), (2.0, 30)]
+
+
+def test_of_two_entries_of_an_epoch_the_later_counts(tmp_path):
+    history = [entry(20, 30, evaluated=True), entry(20, 31, evaluated=True, smooth_train_ppl2=7)]
+    run = read_run(write(tmp_path, "a", history))
+    assert run.val == [(1.0, 31)] and run.train == [(1.0, 7)]
 
 
 def test_an_aligners_file(tmp_path):

@@ -504,6 +504,14 @@ def test_a_run_that_kills_its_workers_is_given_up(study, monkeypatch):
     assert there.take(1, searched()).deaths == studies.MOST_DEATHS
 
 
+def test_seconds_of_work_add_up_over_sittings(study):
+    there = study()
+    first = there.take(1, searched())
+    first.note(seconds=50.0)
+    there.set_aside(first.trial.number)
+    assert 50 <= there.take(1, searched()).seconds < 60
+
+
 def test_the_limit_holds_when_all_ask_at_once(study):
     first, second = study(), study()
     one = first.take(2, searched())
