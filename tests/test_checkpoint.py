@@ -227,6 +227,7 @@ def test_the_newest(tmp_path):
     touch(tmp_path / "old.last.p", 50)
     touch(tmp_path / "new.last.p", 40)
     touch(tmp_path / ".new.p.abc.p", 0)  # a temporary file
+    touch(tmp_path / ".new.abc.last.p", 0)
     assert newest_checkpoint(tmp_path).name == "new.last.p"  # nothing better yet
     touch(tmp_path / "old.p", 30)
     touch(tmp_path / "new.p", 20)
@@ -244,6 +245,8 @@ def test_file_names(tmp_path):
     (tmp_path / "my data").mkdir()
     options.dataset = str(tmp_path / "my data")
     assert run_files.best_path("cv", options).name == "my-data_rnn_wide.p"
+    options.fappend = "../a b"
+    assert run_files.best_path("cv", options).name == "my-data_rnn_..-a-b.p"
     assert run_files.best_path_of_run(tmp_path / "a.last.p", options) == tmp_path / "a.p"
     assert run_files.best_path_of_run(tmp_path / "a.last.previous.p", options) == tmp_path / "a.previous.p"
     run_files.keep_previous(best)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+import types
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from neuraltalk.layers.dropout import bytes_of_rows, dropout_backward, dropout_f
 from neuraltalk.layers.twins import numpy_only
 from neuraltalk.ranks import ALONE, _wait_until_read, launched, world
 from neuraltalk.train.checkpoint import load_checkpoint
+from neuraltalk.train.flat_sum import FlatSum
 from neuraltalk.vision.kmeans import KMeansExtractor
 
 TESTS = pathlib.Path(__file__).parent
@@ -54,6 +57,25 @@ def launch(ranks, *arguments, cwd=None, **environment):
         [MPIEXEC, "-n", str(ranks), sys.executable, *map(str, arguments)],
         cwd=cwd, env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=120,
     )
+
+
+class Sum(NamedTuple):
+    cost: float
+    grads: dict
+    pairs: int
+
+
+@pytest.mark.parametrize("flags", [(False, False), (False, True), (True, True)])
+def test_a_rank_without_a_part_adds_nothing(flags):
+    """In place of another rank: what it adds to the buffer."""
+    theirs = [0.5, 1.0, 1.5, 2.0, 7.0, 3.0, float(flags[1])]  # two gradients, cost, pairs, flag
+    ranks = types.SimpleNamespace(add=lambda buffer: np.add(buffer, theirs, out=buffer))
+    total = FlatSum(ranks, Sum, {"a": np.ones((1, 3)), "b": np.ones(1)})
+    both, stop = total(Sum(1.0, {"a": np.full((1, 3), 9.0), "b": np.full(1, 9.0)}, 5), flags[0])
+    assert (both.cost, both.pairs, both.grads["a"].tolist(), both.grads["b"].tolist()) == (8, 8, [[9.5, 10, 10.5]], [11])
+    alone, _ = total(None, flags[0])
+    assert (alone.cost, alone.pairs, alone.grads["a"].tolist(), alone.grads["b"].tolist()) == (7, 3, [[0.5, 1, 1.5]], [2])
+    assert stop is any(flags)
 
 
 @pytest.fixture(scope="module")

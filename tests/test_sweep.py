@@ -504,6 +504,41 @@ def test_a_run_that_kills_its_workers_is_given_up(study, monkeypatch):
     assert there.take(1, searched()).deaths == studies.MOST_DEATHS
 
 
+@pytest.mark.parametrize(
+    "content, kept",
+    [(b"", b""), (b"a\nb\n", b"a\nb\n"), (b"a\nb", b"a\n"), (b"b", b""), (b"a\n" + 200_000 * b"b", b"a\n"), (200_000 * b"b", b"")],
+)
+def test_what_is_behind_the_last_line_end_is_dropped(tmp_path, content, kept):
+    needs_optuna()
+    from neuraltalk.train.study_storage import drop_half_line
+
+    path = tmp_path / "journal"
+    path.write_bytes(content)
+    drop_half_line(path)
+    assert path.read_bytes() == kept
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="Linux tells of processes in /proc")
+def test_a_process_that_has_ended_is_none_even_if_nobody_took_note():
+    needs_optuna()
+    from neuraltalk.train.study import process_began
+
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_began(process.pid) >= process_began(os.getpid()) and process_began(None) is None
+    process.kill()
+    wait_until(lambda: process_began(process.pid) is None)  # a zombie: it is still in the table
+    process.communicate()
+
+
+def test_of_equal_runs_the_earlier_is_the_better(study):
+    there = study()
+    sittings = [there.take(9, searched()) for _ in range(3)]
+    for sitting, figure in zip(sittings, (2.0, 1.0, 1.0)):
+        sitting.report(figure, 1)
+        there.finish(sitting, figure)
+    assert [run.number for run in there.ranked()] == [1, 2, 0]
+
+
 def test_seconds_of_work_add_up_over_sittings(study):
     there = study()
     first = there.take(1, searched())
@@ -556,6 +591,8 @@ def test_random_settings_depend_on_nothing_but_seed_and_number(study, tmp_path):
     again = studies.open_study(str(tmp_path / "again"), "s", ranges={}, sampler="random")[0]
     both = [[each.take(9, searched()).drawn for _ in range(3)] for each in (alone, again)]
     assert both[0] == both[1] and len({str(one) for one in drawn}) == len({str(one) for one in both[0]}) == 3
+    other = studies.open_study(str(tmp_path / "third"), "s", ranges={}, sampler="random", seed=1)[0]
+    assert other.take(9, searched()).drawn != both[0][0]
 
 
 def test_settings_come_to_lie_where_good_ones_were(study):
