@@ -318,6 +318,13 @@ def test_named_for_screen_readers(browser, export):
         assert all(name for role, name in names if role in ("button", "checkbox", "combobox", "searchbox"))
 
 
+def test_without_script_the_page_says_what_is_missing(browser, export):
+    with browser.open(export, script=False) as page:
+        told = page.names()
+        assert any("open it in one that does" in name for _, name in told)
+        assert not [role for role, _ in told if role in ("searchbox", "table", "region")]  # nor what wouldn't work
+
+
 @pytest.mark.parametrize("how", [{"width": 390, "phone": True}, {"width": 1280, "dark": True}])
 def test_nothing_sticks_out(browser, export, how):
     with browser.open(export, **how) as page:

@@ -49,7 +49,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
             dataset.folder,
             output,
             figures,
-            [source, f"Here the {part}pictures and their {plural(len(found[1]), 'sentence')} rank among themselves; ✓: belong together."],
+            [source, f"Here the {part}pictures and their {plural(len(found[1]), 'sentence')} rank among themselves; ✓ marks what belongs together."],
             options.page_pictures,
             lambda done: progress.update(len(some) + done),
             [("Pictures", "#pictures"), ("Sentences", "#sentences"), ("Words and regions", "alignment.html")],

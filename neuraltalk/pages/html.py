@@ -63,7 +63,7 @@ def page(title, body, scripts=(), images="data:", style="", connect="'none'"):
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n"
-        "<noscript><style>.toolbar { display: none; }</style></noscript>\n"
+        "<noscript><style>.toolbar { display: none; } main { margin-top: 1.4rem; }</style></noscript>\n"
         f"</head>\n<body>\n{body}\n{''.join(f'<script>{code}</script>' for code in codes)}\n</body>\n</html>\n"
     )
 
