@@ -7,7 +7,7 @@ FOLDER (default: the project's) is where the runs were made, with data/, cv/ and
     python driver.py                                          captions, scores, compare
     python driver.py --model alignment -d scenes              alignment, retrieval
     neuraltalk phrases && python driver.py -d scenes_regions  regions
-    any training at all                                       monitor
+    neuraltalk sweep docs/sweeps/scenes.json                  monitor (or any other training)
 
 What can't be made, because its model isn't there, is told and stays as it was. Needs Chromium, and some minutes.
 """
@@ -34,7 +34,7 @@ COLOURS = (256, 192, 128, 96, 64, 48, 32)
 CAPTIONER, ALIGNER, REGIONS = (
     f"cv/{name}_baseline.p" for name in ("scenes_lstm", "scenes_alignment", "scenes_regions_lstm")
 )
-WIDE, PHONE = {"width": 1180, "height": 820}, {"width": 390, "height": 800, "phone": True, "scale": 1.5}
+WIDE, PHONE = {"width": 1180, "height": 820}, {"width": 390, "height": 920, "phone": True, "scale": 1.5}
 
 
 class Picture(NamedTuple):
@@ -71,8 +71,8 @@ PICTURES = [
     Picture("gallery/compare", CAPTIONER, [SCORED, GREEDY, COMPARED], "compared.html", {"width": 1300, "height": 900}, DIFFERENT),
     Picture("gallery/alignment", ALIGNER, [ALIGNED], "aligned/alignment.html", WIDE | {"height": 1000}, TOUCH),
     Picture("gallery/retrieval", ALIGNER, [ALIGNED], "aligned/retrieval.html", WIDE | {"height": 1000}),
-    Picture("gallery/regions", REGIONS, [SPOKEN], "regions/result.html", WIDE | {"dark": True}),
-    Picture("gallery/monitor", "status", [WATCHED], "runs.html", WIDE | {"height": 900}),
+    Picture("gallery/regions", REGIONS, [SPOKEN], "regions/result.html", WIDE | {"height": 880, "dark": True}),
+    Picture("gallery/monitor", "status", [WATCHED], "runs.html", WIDE | {"height": 1060}),
 ]
 
 
@@ -81,6 +81,7 @@ def main():
     parser.add_argument("folder", nargs="?", type=pathlib.Path, default=HERE.parent, metavar="FOLDER")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as captions, alignment")
     options = parser.parse_args()
+    folder = options.folder.resolve()
     if CHROMIUM is None:
         sys.exit("error: there is no Chromium here to take the pictures with")
     wanted = [picture for picture in PICTURES if not options.only or picture.name.split("/")[-1] in options.only]
@@ -88,11 +89,11 @@ def main():
         # Pages tell the paths of their models, so these should look as they do to everyone: the runs' folders, linked.
         os.chdir(scratch)
         for name in ("data", "cv", "status"):
-            os.symlink(options.folder.resolve() / name, name)
+            os.symlink(folder / name, name)
         done = []
         for picture in wanted:
             if not os.path.exists(picture.needs):
-                print(f"{picture.name}: left as it is, {options.folder / picture.needs} isn't there")
+                print(f"{picture.name}: left as it is, {folder / picture.needs} isn't there")
                 continue
             for command in picture.commands:
                 if command not in done and neuraltalk(command):
