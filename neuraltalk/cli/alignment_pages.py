@@ -28,6 +28,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
     found = score_all(aligner, checkpoint.vocabulary, regions, some, paths)
     title = f"{dataset.name}, {options.split}"
     source = f"By {checkpoint.path}{f', epoch {checkpoint.epoch:.2f}' if checkpoint.epoch else ''}."
+    sentences = plural(len(found[1]), "sentence")
     part = "" if len(some) == len(images) else f"first {len(some)} of {len(images):,} "
     with console.Progress(2 * len(some), "pages: picture") as progress:
         page = alignment_page(
@@ -49,7 +50,7 @@ def write_pages(options, checkpoint, dataset, images, aligner, regions, figures=
             dataset.folder,
             output,
             figures,
-            [source, f"Here the {part}pictures and their {plural(len(found[1]), 'sentence')} rank among themselves; ✓ marks what belongs together."],
+            [source, f"Here the {part}pictures and their {sentences} rank among themselves; ✓ marks what belongs together."],
             options.page_pictures,
             lambda done: progress.update(len(some) + done),
             [("Pictures", "#pictures"), ("Sentences", "#sentences"), ("Words and regions", "alignment.html")],
