@@ -195,7 +195,7 @@ def test_starting_from_weights(place, capsys):
     np.testing.assert_allclose(second.model["Wm"], first.model["Wm"], atol=1e-6)
     np.save("data/toy/vgg_feats.npy", np.ones((30, 4), np.float32))
     assert command.main(["-d", "toy", "--word_count_threshold", "1", *again[-4:-2]]) == 2
-    assert "holds --model alignment, not lstm" in capsys.readouterr().err
+    assert "is of --model alignment, and this run of --generator lstm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

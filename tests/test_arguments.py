@@ -85,3 +85,10 @@ def test_help_fits_the_terminal(monkeypatch, name, columns):
         stays = line in commands or line.strip().startswith(("usage:", "-", "["))  # what has no place to break
         assert stays or len(line) <= min(columns, arguments.WIDEST) - 2, line
     assert "Exit codes: 0 " in page
+
+
+def test_the_list_of_commands_fits_the_terminal(monkeypatch):
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert max(map(len, main.usage().splitlines())) <= columns - 2
+    assert len(main.usage().splitlines()) == len(main.COMMANDS) + 12  # at 80, none goes over two

@@ -205,6 +205,7 @@ def test_mistakes_are_one_line(place, capsys):
     assert "no such folder" in refused(capsys, "-r", "nowhere")
     assert "a file, not a folder" in refused(capsys, "-r", next((place / "pictures").iterdir()))
     assert "pictures is a folder, where a checkpoint should be named" in refused(capsys, "pictures")
+    assert "is a picture, where a checkpoint" in refused(capsys, next((place / "pictures").glob("*.png")))
     assert "aren't drawn yet" in refused(capsys)
     assert "nowhere.p" in refused(capsys, "nowhere.p", "-r", "pictures")
     (place / "empty").mkdir()

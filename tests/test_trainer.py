@@ -522,7 +522,7 @@ def test_weights_of_another_model(tmp_path):
         initialise_from(fresh, start, Vocabulary(["a", "b", "c", "d"]))
     with pytest.raises(UserError, match="is not this data set's"):
         initialise_from(fresh, start, Vocabulary(["a", "b", "c", "d", "f"]))
-    with pytest.raises(UserError, match="holds --generator lstm, not rnn"):
+    with pytest.raises(UserError, match="is of --generator lstm, and this run of --generator rnn"):
         initialise_from(make_trainer(tmp_path, generator="rnn").model, start, WORDS)
     with pytest.raises(UserError, match=r"array WLSTM is \(9, 16\), expected shape \(10, 20\)"):
         initialise_from(make_trainer(tmp_path, hidden_size=5).model, start, WORDS)

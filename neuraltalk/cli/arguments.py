@@ -43,10 +43,15 @@ class Formatter(argparse.HelpFormatter):
     """Help as wide as the terminal, WIDEST at most; what is indented in a text stays as it is written."""
 
     def __init__(self, prog, **how):
-        super().__init__(prog, **{"width": min(shutil.get_terminal_size().columns, WIDEST) - 2, **how})
+        super().__init__(prog, **{"width": columns(), **how})
 
     def _fill_text(self, text, width, indent):
         return "\n".join(fitted(text, width))
+
+
+def columns():
+    """How wide help is."""
+    return min(shutil.get_terminal_size().columns, WIDEST) - 2
 
 
 def fitted(text, width):

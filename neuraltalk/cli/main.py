@@ -5,24 +5,25 @@ import importlib
 import sys
 
 from neuraltalk.cli import console
+from neuraltalk.cli.arguments import columns, fitted
 from neuraltalk.errors import UserError
 
 # name -> (module with main(argv) -> exit code, one line of help). Imported only when called: help comes at once.
 COMMANDS = {
-    "train": ("neuraltalk.cli.train", "train a model                          (driver.py)"),
-    "predict": ("neuraltalk.cli.predict", "caption a folder of pictures           (predict_on_images.py)"),
-    "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set       (eval_sentence_predictions.py)"),
+    "train": ("neuraltalk.cli.train", "train a model (driver.py)"),
+    "predict": ("neuraltalk.cli.predict", "caption a folder of pictures (predict_on_images.py)"),
+    "eval": ("neuraltalk.cli.evaluate", "score a checkpoint on a data set (eval_sentence_predictions.py)"),
     "score": ("neuraltalk.cli.score", "score any captions against any references: BLEU, ROUGE-L, CIDEr"),
     "page": ("neuraltalk.cli.page", "a page of the captions in any result_struct.json, or in several"),
-    "sweep": ("neuraltalk.cli.sweep", "search settings: many runs, bad ones ended early, the best one kept"),
+    "sweep": ("neuraltalk.cli.sweep", "search settings: many runs, bad ones ended early, the best kept"),
     "monitor": ("neuraltalk.cli.monitor", "watch runs in a browser: curves, options, time left"),
     "plot": ("neuraltalk.cli.plot", "the curves of runs as a figure for a paper"),
     "search": ("neuraltalk.cli.search", "find pictures by a text, or sentences by a picture"),
-    "align": ("neuraltalk.cli.align", "which words of a sentence belong to which box of a picture, in numbers"),
+    "align": ("neuraltalk.cli.align", "which words of a sentence belong to which box of a picture"),
     "phrases": ("neuraltalk.cli.phrases", "pairs of regions and snippets of text, as a data set"),
     "share": ("neuraltalk.cli.share", "a copy of a checkpoint, small enough to hand on"),
     "weights": ("neuraltalk.cli.weights", "fetch pretrained VGG-16, for features from pixels"),
-    "extract": ("neuraltalk.cli.extract", "features of a data set's pictures, or of a folder's, from their pixels"),
+    "extract": ("neuraltalk.cli.extract", "features of a data set's or a folder's pictures, from pixels"),
     "dataset": ("neuraltalk.cli.dataset", "make a data set from pictures and captions"),
 }
 
@@ -32,18 +33,18 @@ def usage():
     lines = [
         "usage: neuraltalk COMMAND [options]",
         "",
-        "Describes images in sentences: train a model, caption pictures with it, score it.",
+        "Describe images in sentences: train a model, caption pictures, score it.",
         "",
         "A first run, some minutes from nothing to captions:",
         "",
-        "    neuraltalk train        draw the embedded pictures, train on them, save in cv/",
-        "    neuraltalk predict      caption pictures that the model never saw, write result.html",
+        "    neuraltalk train        draw pictures, train on them, save the model",
+        "    neuraltalk predict      caption pictures that the model never saw",
         "",
         "commands:",
     ]
     lines += [f"  {name:<10} {help_line}" for name, (_, help_line) in COMMANDS.items()]
-    lines += ["", "`neuraltalk COMMAND -h` explains one command; `neuraltalk --version` tells the version."]
-    return "\n".join(lines)
+    lines += ["", "`neuraltalk COMMAND -h` explains one; neuraltalk --version tells the version."]
+    return "\n".join(fitted("\n".join(lines), columns()))
 
 
 @console.command

@@ -82,8 +82,8 @@ def main(argv=None):
     parser = build_parser()
     options = parser.parse_args(argv)
     captioning.check_search_options(options)
-    if options.checkpoint and pathlib.Path(options.checkpoint).is_dir():
-        raise UserError(f"{options.checkpoint} is a folder, where a checkpoint should be named; a folder of pictures goes behind -r")
+    if options.checkpoint:
+        check_is_no_place_of_pictures(pathlib.Path(options.checkpoint))
     root = pictures_folder(options.root_path)
     checkpoint = captioning.open_checkpoint(options.checkpoint, "captioner")
     if options.extractor:
@@ -140,6 +140,15 @@ def predict(options, root, checkpoint):
         console.say(f"{true} of {plural(len(verdicts), 'caption is true of its picture', 'captions are true of their pictures')}")
     console.say(f"page        {page}  (open it in a browser)")
     return 0
+
+
+def check_is_no_place_of_pictures(path):
+    """Refuse a folder or a picture in the place of a checkpoint."""
+    from neuraltalk.vision.pictures import picture_extensions
+
+    if path.is_dir() or path.suffix.lower() in picture_extensions():
+        what = "folder" if path.is_dir() else "picture"
+        raise UserError(f"{path} is a {what}, where a checkpoint should be named; a folder of pictures goes behind -r")
 
 
 def pictures_folder(given):

@@ -58,7 +58,7 @@ def initialise_from(model, checkpoint, vocabulary):
         )
     own, wanted = kind_of(checkpoint.options), kind_of(model.options)
     if own != wanted:
-        raise UserError(f"{name}: holds {own}, not {wanted.split()[-1]}")
+        raise UserError(f"{name} is of {own}, and this run of {wanted}; take a checkpoint of the same kind")
     try:
         copy_weights(checkpoint.model, model.params)
     except ValueError as fault:
