@@ -182,6 +182,7 @@ def test_texts_of_python_2():
         (b"t.", "damaged|no pickle"),
         (b"a.", "damaged|no pickle"),
         (b"]]a]a}a", "cut off"),
+        (b"cbuiltins\nset\n(" + b"N" * 17 + b"tR.", "calls builtins.set with 17 arguments"),
         (b"}](K\x01es.", "damaged"),  # a list as a key
         (b"}" + b"\x8a\x10" + b"\xff" * 15 + b"\x7f" + b"K\x01s.", "small integer"),
     ],

@@ -33,7 +33,8 @@ Write train=FILE, val=FILE or test=FILE to put all pictures of a file into that 
     neuraltalk dataset data/coco train=captions_train2014.json captions_val2014.json \\
         --pictures ~/coco --split val=5000,test=5000
 
-Captions become lower-case words of letters and digits. Pictures that are missing, or have no captions, are
+Captions become lower-case words of letters and digits. A picture's name may begin with folders above --pictures, lack
+its own folder or its extension, or be in another case. Pictures that are missing, or have no captions, are
 counted, told and left out. Pictures are not copied: dataset.json records their folder (see --copy).
 """
 
