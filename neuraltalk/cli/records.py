@@ -3,6 +3,7 @@
 Options of the original driver keep its names and, for the captioner, its defaults. The aligner's defaults are the
 settings found by search (docs/alignment-settings.md), for the paper doesn't publish its own. A checkpoint keeps the
 fields as its `params`; only the aligner's name their model, since the original's files have no such entry.
+What belongs to a model is said by it, too (CaptionerOptions, AlignerOptions); a test holds the two together.
 """
 
 import dataclasses

@@ -14,6 +14,7 @@ import time
 from neuraltalk.cli import console, models, train
 from neuraltalk.cli.options import resolve
 from neuraltalk.cli.ranges import FIXED_ONLY, Ranges, difference
+from neuraltalk.cli.watching import Watcher
 from neuraltalk.errors import UserError
 from neuraltalk.files import copy_file, lock_beside, locked
 from neuraltalk.models.captioner import GENERATORS
@@ -106,7 +107,7 @@ class Stop(Exception):
     """Ends a sitting; the run is saved, or isn't ours any more."""
 
 
-class SweepWatcher(train.Watcher):
+class SweepWatcher(Watcher):
     """The watcher of a run: beside what that does, it reports to the study, and ends what is hopeless or out of time."""
 
     def __init__(self, options, best_file, study, sitting, plan):
