@@ -360,7 +360,7 @@ def test_hostile_names_stay_text(browser, tmp_path):
         page.press("Home", "ArrowRight", "ArrowUp")
         assert page.evaluate("document.title") == "Runs" and page.messages == []
         assert page.all("tbody th bdi")[0] == HOSTILE[0] and f"left out: {HOSTILE[0]}" in page.all("#faults li")
-        assert page.all("img") == [] and page.evaluate("document.scripts.length") == 3
+        assert page.all("img") == [] and page.evaluate("document.scripts.length") == 4
 
 
 def test_empty_and_damaged_folders(browser, tmp_path):

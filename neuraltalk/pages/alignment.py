@@ -15,7 +15,6 @@ alone: boxes and phrases carry the same number. A word's is the stronger, the hi
 """
 
 import itertools
-import pathlib
 import unicodedata
 
 from neuraltalk.pages import frames
@@ -36,12 +35,7 @@ def alignment_page(
     links           (text, URL) of other pages, in the heading
     more            (text, format of a URL) of a link in each card, such as ("its sentences", "retrieval.html#p{imgid}")
     """
-    frames.check_pictures(pictures)
-    found = []
-    for done, entry in enumerate(entries):
-        found.append(frames.source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, 480))
-        if progress:
-            progress(done + 1)
+    found = frames.sources(entries, picture_folder, page_folder, pictures, progress, 480)
     shapes = [shown[1] if shown else frames.crop_size(entry["boxes"][0]) for shown, entry in zip(found, entries, strict=True)]
     aspect = frames.common_aspect(shapes)
     most = max((word["score"] for entry in entries for word in entry["words"] if word["score"]), default=0)
@@ -54,7 +48,7 @@ def alignment_page(
         toolbar(len(entries), [("highest score first", "lowest score first")], more=ALL_BOXES),
         card_list(cards, aspect, "cards wide"),
     ]
-    return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
+    return page(title, "\n".join(body), ["find.js", "cards.js", "alignment.js"], frames.image_policy(pictures))
 
 
 def _card(entry, url, shape, aspect, most, more):

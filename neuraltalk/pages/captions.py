@@ -68,7 +68,7 @@ def captions_page(results, title, picture_folder, page_folder, figures=(), notes
         ),
         card_list(cards, frames.common_aspect(shapes), "cards compared" if len(results) > 1 else "cards"),
     ]
-    return page(title, "\n".join(body), ["cards.js"], frames.image_policy(pictures))
+    return page(title, "\n".join(body), ["find.js", "cards.js"], frames.image_policy(pictures))
 
 
 def _card(row, labels, measures, verdicts, image):

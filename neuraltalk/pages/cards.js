@@ -3,7 +3,7 @@
 (() => {
   const BATCH = 60; // cards to add at a time
   const $ = (id) => document.getElementById(id);
-  const list = $("cards"), find = $("find"), order = $("order"), side = $("side"), verdict = $("verdict"), more = $("more");
+  const list = $("cards"), find = Find.attach(update), order = $("order"), side = $("side"), verdict = $("verdict"), more = $("more");
   const rest = list.querySelector("noscript"), first = [...list.querySelectorAll(":scope > .card")];
   const lines = rest ? rest.textContent.trim().split("\n") : [];
   const cards = JSON.parse($("known").textContent).map((known, number) => ({ ...known, text: plain(known.text), number, element: first[number] }));
@@ -88,13 +88,7 @@
     settle();
   }
 
-  let pending = 0;
-  find.addEventListener("input", () => {
-    cancelAnimationFrame(pending);
-    pending = requestAnimationFrame(update);
-  });
   for (const field of [order, side, verdict]) if (field) field.addEventListener("change", update);
-  $("toolbar").addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", () => {
     const next = chosen[shown];
     add(BATCH);
@@ -103,15 +97,6 @@
   });
   addEventListener("beforeprint", () => add(cards.length));
   addEventListener("hashchange", follow);
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input, select, textarea")) {
-      event.preventDefault();
-      find.focus();
-    } else if (event.key === "Escape" && document.activeElement === find) {
-      find.value = "";
-      update();
-    }
-  });
   add(0);
   if (find.value || order.value || (verdict && verdict.value)) update(); // the browser restores fields when a page is reloaded
   addEventListener("load", follow);

@@ -50,6 +50,17 @@ def source(path, page_folder, pictures, *sizes, box=None, many=False):
     return [url for url, _, _ in copies], copies[0][1:]
 
 
+def sources(entries, picture_folder, page_folder, pictures, progress, *sizes):
+    """source() of each entry's "img_path" in picture_folder; progress, if there is one, is called with the number done."""
+    check_pictures(pictures)
+    found = []
+    for done, entry in enumerate(entries, 1):
+        found.append(source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, *sizes))
+        if progress:
+            progress(done)
+    return found
+
+
 def _url(path, page_folder):
     try:
         return link(os.path.relpath(path, page_folder))

@@ -279,9 +279,7 @@
     $(`${id}-label`).hidden = values.length < 2;
   }
 
-  let waiting = 0;
-  $("toolbar").addEventListener("submit", (event) => event.preventDefault());
-  $("find").addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(update); });
+  Find.attach(update);
   for (const id of ["scale", "training", "close", "pruned"]) $(id).addEventListener("change", update);
   for (const id of ["dataset", "sweep"]) $(id).addEventListener("change", () => {
     // Colours and marks are dealt out anew, so that the runs now listed share as few as possible; else they stay with their run.
@@ -298,15 +296,6 @@
     if (!name) return;
     order = order.by !== name ? { by: name, down: false } : order.down ? { by: "began", down: false } : { by: name, down: true };
     fill();
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) {
-      event.preventDefault();
-      $("find").focus();
-    } else if (event.key === "Escape" && document.activeElement === $("find")) {
-      $("find").value = "";
-      update();
-    }
   });
 
   // ---- newer data

@@ -77,7 +77,7 @@ def monitor_page(data, place, live=None, written=""):
     return page(
         "Runs",
         "\n".join(body),
-        ["chart.js", "monitor.js"],
+        ["find.js", "chart.js", "monitor.js"],
         style=(HERE / "monitor.css").read_text(encoding="utf-8"),
         connect="'self'" if live else "'none'",
     )

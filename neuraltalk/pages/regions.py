@@ -9,8 +9,6 @@ An entry of the page, plain values all of them:
 Boxes are drawn as on the alignment page: in percent of the picture's, with the numbers of their sentences.
 """
 
-import pathlib
-
 from neuraltalk.pages import frames
 from neuraltalk.pages.alignment import badge, box_numbers, stage
 from neuraltalk.pages.cards import Card, card_list, toolbar
@@ -21,12 +19,7 @@ def regions_page(
     entries, title, picture_folder, page_folder, figures=(), notes=(), pictures="embedded", progress=None
 ):
     """The HTML of a region page; the arguments but for the entries are those of captions.captions_page."""
-    frames.check_pictures(pictures)
-    found = []
-    for done, entry in enumerate(entries):
-        found.append(frames.source(pathlib.Path(picture_folder) / entry["img_path"], page_folder, pictures, 480))
-        if progress:
-            progress(done + 1)
+    found = frames.sources(entries, picture_folder, page_folder, pictures, progress, 480)
     shapes = [shown[1] if shown else entry["size"] for shown, entry in zip(found, entries, strict=True)]
     aspect = frames.common_aspect(shapes)
     cards = [
@@ -38,7 +31,7 @@ def regions_page(
         toolbar(len(entries), [("surest first", "least sure first")]),
         card_list(cards, aspect, "cards wide"),
     ]
-    return page(title, "\n".join(body), ["cards.js", "alignment.js"], frames.image_policy(pictures))
+    return page(title, "\n".join(body), ["find.js", "cards.js", "alignment.js"], frames.image_policy(pictures))
 
 
 def _card(entry, url, shape, aspect):

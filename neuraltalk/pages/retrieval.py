@@ -6,8 +6,6 @@ from place to place within the page; it has no script.
     K  pictures        N  sentences        S  scores (K, N), larger is better
 """
 
-import pathlib
-
 import numpy as np
 
 from neuraltalk.pages import frames
@@ -38,16 +36,11 @@ def retrieval_page(
 
     The other arguments are those of alignment.alignment_page.
     """
-    frames.check_pictures(pictures)
     scores = np.asarray(scores)
     if scores.shape != (len(images), len(sentences)):
         raise ValueError(f"scores are {scores.shape}; expected {(len(images), len(sentences))}")
     owner = np.array([sentence["image"] for sentence in sentences], dtype=np.int64)
-    found = []
-    for done, shown in enumerate(images):
-        found.append(frames.source(pathlib.Path(picture_folder) / shown["img_path"], page_folder, pictures, 360, 120))
-        if progress:
-            progress(done + 1)
+    found = frames.sources(images, picture_folder, page_folder, pictures, progress, 360, 120)
     aspect = frames.common_aspect([shown[1] for shown in found if shown])
     # A thumbnail stands on the page many times, so its picture is named once, in the style sheet.
     style = "".join(
