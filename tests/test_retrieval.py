@@ -64,6 +64,16 @@ def test_a_model_that_scores_everything_alike_comes_last(value):
     assert set(found.annotation.tolist()) == {16} and set(found.search.tolist()) == {4}
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("score", [100.0, -100.0])
+def test_equal_but_for_rounding_is_equal(score, dtype):
+    """The sentences of two images are the same; what rounds otherwise must not decide."""
+    below = np.nextafter(np.nextafter(dtype(score), dtype(-np.inf)), dtype(-np.inf))
+    for other, rank in ((below, 2), (dtype(score - 0.01), 1)):
+        found = ranks(of_matrix(np.array([[score, other], [other, score]], dtype)), [1, 1])
+        assert found.annotation.tolist() == found.search.tolist() == [rank, rank]
+
+
 def test_a_perfect_model():
     S = np.repeat(np.eye(30), 5, axis=1)
     result = retrieval.retrieval(of_matrix(S), [5] * 30, images_at_once=7)

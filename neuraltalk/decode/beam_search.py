@@ -190,7 +190,7 @@ def _read_back(steps, score, length, nbest, alpha):
 
 
 def beam_search_loop(captioner, features, beam_size=1, max_length=20, nbest=1, length_normalization=0.0):
-    """What `beam_search` computes, one image and one beam at a time. Same arguments, same captions."""
+    """What `beam_search` computes, one image and one beam at a time: its arguments but for the last two, its captions."""
     _check(beam_size, max_length, nbest, length_normalization)
     captions = []
     for features_of_one in features:

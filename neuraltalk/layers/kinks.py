@@ -9,10 +9,10 @@ import contextlib
 _sides = None
 
 
-def note(positive):
-    """Record where the array `positive` is above zero."""
+def note(x):
+    """Record where the array x is above zero."""
     if _sides is not None:
-        _sides.append((positive > 0).tobytes())
+        _sides.append((x > 0).tobytes())
 
 
 def note_choice(chosen):

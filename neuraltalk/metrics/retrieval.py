@@ -3,8 +3,8 @@
     K, N    images and sentences; the sentences are grouped by image, in the images' order
     S       scores (K, N), larger is better; never held whole, only tiles of it
     rank    1 + the number of wrong answers that score as high or higher, so that a model which scores everything alike
-            gets the last rank, not the first. (Where two images have one sentence, its two scores differ by rounding
-            alone, and so may ranks, with another number of BLAS threads.)
+            gets the last rank, not the first. As high is what differs by rounding alone: a sentence that two images have
+            may get two scores, by where it stood in the products and how many threads made them.
 
 Annotation ranks sentences for an image: its own sentence that stands highest counts, its others are no wrong answers.
 Search ranks images for a sentence. R@k is the share of ranks up to k.
@@ -20,6 +20,7 @@ import numpy as np
 from neuraltalk.ranks import ALONE
 
 IMAGES_AT_ONCE = 100
+ROUNDING = 64  # units in the last place of a score that come about by the order of its sums
 
 
 class Ranks(NamedTuple):
@@ -93,11 +94,12 @@ def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE, processes=ALONE
     def count(tile, images, sentences, right=None):
         """Compare a tile's scores with the right answers' in its rows and columns; `right` are their places in it."""
         # "Not below" rather than "as high": a score that isn't a number must not win.
+        slack = ROUNDING * np.finfo(tile.dtype).eps
         for limits, counted, part, axis in (
             (best[images, None], wrong_sentences, images, 1),
             (own[sentences], wrong_images, sentences, 0),
         ):
-            ahead = ~(tile < limits.astype(tile.dtype))
+            ahead = ~(tile < (limits - slack * np.abs(limits)).astype(tile.dtype))
             if right is not None:
                 ahead[right] = False
             counted[part] += np.count_nonzero(ahead, axis=axis)
