@@ -170,8 +170,8 @@ def make(folder, options):
         )
     else:
         console.say(
-            f"still needed to train: features, a row for each imgid, as vgg_feats.mat or features.npy in {folder} "
-            "(or --extract)"
+            f"still needed to train: features. neuraltalk extract {folder} makes them by VGG-16, --extract here by k-means; or put "
+            "vgg_feats.mat or features.npy there, a row for each imgid"
         )
 
 
