@@ -125,7 +125,7 @@ def test_alignment_of_nothing_known_and_without_pictures(folder):
             function()
 
 
-def pages(folder, texts=("a dog", "a cat", "two dogs"), names=("0.png", "1.png"), scores=((3, 1, 2), (1, 1, 1)), **more):
+def pages(folder, texts=("a dog", "a cat", "two dogs"), names=("0.png", "1.png"), scores=((3.0, 1, 2), (1.0, 1, 1)), **more):
     """A retrieval page of two pictures and three sentences, of which the last is of picture 1."""
     images = [{"img_path": name, "imgid": 40 + k} for k, name in enumerate(names)]
     sentences = [{"text": text, "image": int(k == 2)} for k, text in enumerate(texts)]
@@ -134,8 +134,8 @@ def pages(folder, texts=("a dog", "a cat", "two dogs"), names=("0.png", "1.png")
 
 def test_best_and_rank():
     assert best([1, 3, 2, 3], 3) == [1, 3, 2] and best([], 3) == []
-    assert rank(np.array([3, 2, 1]), np.array([False, True, True])) == 2
-    assert rank(np.array([1, 1, 1]), np.array([True, False, False])) == 3  # a model that can't tell gets the last rank
+    assert rank(np.array([3.0, 2, 1]), np.array([False, True, True])) == 2
+    assert rank(np.array([1.0, 1, 1]), np.array([True, False, False])) == 3  # a model that can't tell gets the last rank
     assert rank(np.array([1.0]), np.array([False])) is None
 
 

@@ -93,13 +93,11 @@ def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE, processes=ALONE
 
     def count(tile, images, sentences, right=None):
         """Compare a tile's scores with the right answers' in its rows and columns; `right` are their places in it."""
-        # "Not below" rather than "as high": a score that isn't a number must not win.
-        slack = ROUNDING * np.finfo(tile.dtype).eps
         for limits, counted, part, axis in (
             (best[images, None], wrong_sentences, images, 1),
             (own[sentences], wrong_images, sentences, 0),
         ):
-            ahead = ~(tile < (limits - slack * np.abs(limits)).astype(tile.dtype))
+            ahead = as_high(tile, limits)
             if right is not None:
                 ahead[right] = False
             counted[part] += np.count_nonzero(ahead, axis=axis)
@@ -127,6 +125,12 @@ def ranks(score, sentence_counts, images_at_once=IMAGES_AT_ONCE, processes=ALONE
     processes.add(wrong_sentences)
     processes.add(wrong_images)
     return Ranks(wrong_sentences[counts > 0] + 1, wrong_images + 1)
+
+
+def as_high(scores, limits):
+    """Where scores are as high as limits or higher, but for rounding; one that isn't a number counts, for it must not win."""
+    slack = ROUNDING * np.finfo(scores.dtype).eps
+    return ~(scores < (limits - slack * np.abs(limits)).astype(scores.dtype))
 
 
 def image_blocks(sentence_counts, images_at_once=IMAGES_AT_ONCE):

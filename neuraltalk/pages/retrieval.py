@@ -8,6 +8,7 @@ from place to place within the page; it has no script.
 
 import numpy as np
 
+from neuraltalk.metrics.retrieval import as_high
 from neuraltalk.pages import frames
 from neuraltalk.pages.html import escape, page
 
@@ -73,7 +74,7 @@ def rank(scores, right):
     """1 + the number of wrong answers that score as high as the best of the `right` ones (a mask); None if none is right."""
     if not right.any():
         return None
-    return 1 + int(np.count_nonzero(scores[~right] >= scores[right].max()))
+    return 1 + int(np.count_nonzero(as_high(scores[~right], scores[right].max())))
 
 
 def _mark(right):
