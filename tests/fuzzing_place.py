@@ -224,6 +224,9 @@ def _make_files(place):
         "image": np.array([[0, 0, 1, 1, 2, 2]]),
     }
     np.savez(own / "a.npz", **columns)
+    with h5py.File(own / "rows.h5", "w") as file:
+        for name, array in {**columns, "image": columns["image"][0]}.items():
+            file.create_dataset(name, data=array.T, chunks=True)
     scipy.io.savemat(own / "five.mat", columns, do_compression=True)
     scipy.io.savemat(own / "plain.mat", columns)
     boxes = columns["boxes"].T.reshape(3, 2, 4)

@@ -246,7 +246,8 @@ def test_conv5_features_by_loops():
 def test_boxes_take_every_cell_that_they_touch():
     conv5_map = np.random.default_rng(0).standard_normal((3, 14, 14)).astype(np.float32)
     boxes = [[0, 0, 140, 280], [0, 20, 10, 40], [10, 20, 10.5, 20.5], [9.9, 39.9, 10.1, 40.1], [139.9, 279.9, 140, 280]]
-    cells = [(0, 14, 0, 14), (1, 2, 0, 1), (1, 2, 1, 2), (1, 3, 0, 2), (13, 14, 13, 14)]
+    boxes += [[20, 40, 20, 40], [140, 280, 140, 280]]  # so thin that nothing is left of it in 64 bits: a cell all the same
+    cells = [(0, 14, 0, 14), (1, 2, 0, 1), (1, 2, 1, 2), (1, 3, 0, 2), (13, 14, 13, 14), (2, 3, 2, 3), (13, 14, 13, 14)]
     found = pool_boxes(conv5_map, boxes, (140, 280))
     for row, (y0, y1, x0, x1) in zip(found, cells):
         assert np.array_equal(row, conv5_map[:, y0:y1, x0:x1].max(axis=(1, 2)))
