@@ -195,6 +195,20 @@ def test_sizes_and_scores_that_make_no_sense_are_refused():
         beam_search(Markov(np.full((1, 3, 3), np.nan)), images(1), beam_size=2)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("fault", [np.nan, np.inf])
+@pytest.mark.parametrize("word", [0, 3, 40, 99])
+def test_a_single_score_that_is_no_number_shows(dtype, fault, word):
+    """Wherever it is, also behind the best ones, where nothing but the sum over all words meets it: the search looks for nan."""
+    scores = np.random.default_rng(1).normal(0, 2, size=(1, 100)).astype(dtype)
+    scores[0, word] = fault
+    for top_words in (kernels.top_words, DEFINITIONS["neuraltalk.decode.top_words"]):
+        log_probability = np.zeros((1, 3), dtype)
+        with np.errstate(invalid="ignore"):
+            top_words(scores, log_probability, np.empty((1, 3), np.int64))
+        assert np.isnan(log_probability).any()
+
+
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (np.float64, 1e-14)])
 @pytest.mark.parametrize("V, B", [(1, 1), (5, 5), (33, 7), (500, 20), (64, 64)])
 def test_kernel_equals_its_twin(dtype, tolerance, V, B):
