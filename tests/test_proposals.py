@@ -144,6 +144,8 @@ def test_cues_by_hand():
     np.testing.assert_allclose(np.exp(found["agreement"]), [2, 1, 1])
     assert found["sides_cut"].tolist() == [0, 0, 4] and found["off_centre_x"].tolist() == pytest.approx([0.1, 0.2, 0])
     assert set(found) == set(objectness.WEIGHTS)
+    beside = np.array([[1, 1, 19, 9], [2, 2, 18, 8], [1, 2, 20, 8]])  # a pixel beside the border is at the border
+    assert objectness.cues(beside, np.ones(3), np.ones(3), labels)["sides_cut"].tolist() == [4, 0, 2]
 
 
 def test_proposals_find_the_things_first():
@@ -159,6 +161,8 @@ def test_large_pictures_are_shrunk_and_boxes_are_theirs():
     assert proposing.to_canvas(large).shape[:2] == (198, 254)
     boxes = proposing.propose(large)
     assert (overlaps(boxes[:8], np.array(THINGS) * 10).max(axis=0) > 0.7).all()
+    for H, W in ((483, 641), (30, 6000), (7, 100000)):  # each direction by itself: a canvas has whole pixels
+        assert proposing.propose(np.zeros((H, W, 3), np.uint8)).tolist() == [[0, 0, W, H]]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (3, 2), (224, 7)])
