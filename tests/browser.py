@@ -127,7 +127,7 @@ class Page:
     """A tab, loaded.
 
     width, height  of the window in CSS pixels; scale: pixels of the screen to one of those
-    dark           whether the reader's system is; script: whether scripts may run
+    dark           whether the reader's system is; phone: whether it's one, to be touched; script: whether scripts may run
     """
 
     def __init__(self, browser, target, width=1200, height=900, scale=1, dark=False, phone=False, script=True):
