@@ -300,11 +300,15 @@ def test_the_policy_keeps_texts_from_running(browser, folder):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_on_a_phone(browser, folder, dark):
-    """Nothing is wider than the screen, and letters stand out from their ground."""
+    """Nothing is wider than the screen, letters stand out from their ground, fields suit fingers, names are whole."""
     long = scored(["a" * 200, "a dog " * 40, "x"], [1, 2, 3])
+    long["imgblobs"][2]["img_path"] = "n" * 200 + ".png"
     text = captions_page([("one", long), ("two " * 30, long)], "t" * 100, folder, folder, [("CIDEr" * 9, "1.2", "3.4")])
     with opened(browser, folder, text, width=390, height=844, phone=True, dark=dark) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         ink, paper = page.evaluate("['color', 'background-color'].map((name) => getComputedStyle(document.body)[name])")
+        assert page.evaluate("[...document.querySelectorAll('.name')].every((name) => name.scrollWidth <= name.clientWidth)")
+        sizes = page.all("#find, #order", "computedStyleMap().get('font-size').toString()")
+        assert sizes == ["16px", "16px"] and min(page.all("#find, #order", "offsetHeight")) >= 40
         assert (ink, paper) == (("rgb(233, 231, 226)", "rgb(20, 21, 24)") if dark else ("rgb(31, 30, 27)", "rgb(250, 249, 246)"))
         assert page.messages == []
