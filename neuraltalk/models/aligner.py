@@ -214,14 +214,14 @@ class Aligner:
 
 
 def gathered(own, places, ranks):
-    """Rows of all ranks, each in its place of the whole; `places` are those of each rank's."""
+    """From each rank's rows `own` (m, n) to those of all (sum of m, n); places[k] says where the rows of rank k stand in the whole."""
     whole = np.empty((sum(map(len, places)), own.shape[1]), own.dtype)
     whole[np.concatenate(places)] = ranks.gather(own, [len(part) for part in places])
     return whole
 
 
 def given_back(dwhole, places, ranks):
-    """Backward of `gathered`: every rank has a derivative of the whole; their sum, and of it the own rows."""
+    """Backward of `gathered`: every rank has a derivative by the whole; they are summed, and this rank gets its rows of the sum."""
     return ranks.give_back(dwhole[np.concatenate(places)], [len(part) for part in places])
 
 
