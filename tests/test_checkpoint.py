@@ -16,6 +16,7 @@ from neuraltalk.cli import share
 from neuraltalk.data.vocabulary import Vocabulary
 from neuraltalk.errors import UserError
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
+from neuraltalk.train import checkpoint as checkpoints
 from neuraltalk.train import run_files
 from neuraltalk.train.checkpoint import load_checkpoint, save_checkpoint
 from neuraltalk.train.run_files import newest_checkpoint, newest_last
@@ -78,11 +79,21 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     assert (tmp_path / "a.p").read_bytes() == (tmp_path / "b.p").read_bytes() == (tmp_path / "c.p").read_bytes()
 
 
+def test_what_is_saved_already_is_known_by_history_and_weights(tmp_path):
+    content = make_content()
+    assert not checkpoints.is_saved(tmp_path / "a.p", content)
+    save_checkpoint(tmp_path / "a.p", content)
+    assert checkpoints.is_saved(tmp_path / "a.p", content)
+    others = {name: array + 1 for name, array in content["model"].items()}
+    for change in ({"it": 13}, {"history": []}, {"model": others}):
+        assert not checkpoints.is_saved(tmp_path / "a.p", {**content, **change})
+
+
 def test_python_s_own_pickle_reads_it(tmp_path):
     save_checkpoint(tmp_path / "a.p", make_content())
     data = (tmp_path / "a.p").read_bytes()
     content = pickle.loads(data)
-    assert content["version"] == 1
+    assert content["version"] == 1 and type(content["perplexity"]) is float  # a float64 when it was saved
     np.testing.assert_array_equal(content["model"]["WLSTM"], make_content()["model"]["WLSTM"])
     assert max(opcode.proto for opcode, _, _ in pickletools.genops(data)) == 4
 

@@ -105,8 +105,9 @@ def test_what_makes_no_sense_is_refused():
     for beta in (np.inf, np.nan):
         with pytest.raises(ValueError, match="beta is"):
             best_labels(unary, [3], rows, beta)
-    with pytest.raises(ValueError, match="at least one"):
-        best_labels(unary, [0], rows, 1.0)
+    for regions in ([0], [3, 3], []):
+        with pytest.raises(ValueError, match="each of the 1 sentences .* at least one"):
+            best_labels(unary, regions, rows, 1.0)
     with pytest.raises(UserError, match="no numbers"):
         best_labels(unary * np.nan, [3], rows, 1.0)
 

@@ -476,6 +476,8 @@ def test_signal_handlers_are_put_back(tmp_path):
         (lambda state: state.pop("random"), "random"),
         (lambda state: state["solver"].update(solver="adam"), "--solver 'adam'"),
         (lambda state: state["solver"]["memory"].update({"squares/Wd": np.zeros((1, 1), np.float32)}), "squares/Wd"),
+        (lambda state: state["solver"]["memory"].update({"squares/Wd": np.full((4, 6), np.nan, np.float32)}), "squares/Wd"),
+        (lambda state: state["solver"]["memory"].update({"squares/Wd": np.zeros((4, 6), np.float64)}), "squares/Wd"),
         (lambda state: state["sampler"].update(pairs_count=7), "7 pairs"),
         (lambda state: state["sampler"].update(position=10**6), "sampler"),
         (lambda state: state["sampler"].update(position=0.5), "sampler"),

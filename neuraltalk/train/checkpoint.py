@@ -152,10 +152,10 @@ def half_precision(checkpoint):
 
 def _plain(value, where):
     """A copy of plain types only: NumPy scalars as numbers, arrays in C order; what unpickler.py reads back."""
+    if isinstance(value, np.generic):  # first: a float64 is a float, too
+        return value.item()
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf":
             raise TypeError(f"{where}: arrays of {value.dtype} don't go into a checkpoint")
