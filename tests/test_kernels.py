@@ -85,3 +85,11 @@ def test_the_layers_battery_without_the_jit_and_with_bounds_checking(variable, t
     result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not numpy", battery],
                             env={**os.environ, variable: "1", "NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_numpy_only_ends_with_its_block():
+    before = twins._kernels_run
+    with pytest.raises(ZeroDivisionError), twins.numpy_only():
+        assert twins._kernels_run is False
+        raise ZeroDivisionError
+    assert twins._kernels_run is before

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -282,6 +283,14 @@ def test_java_scores_tell_what_is_missing(monkeypatch):
     with pytest.raises(UserError, match="METEOR's Java program failed .ValueError: no answer"):
         monkeypatch.setattr(java_scores, "check", lambda name: Broken)
         java_scores.java_score("METEOR", ["a"], [["a"]])
+
+
+def test_java_scores_of_a_set_and_of_each(monkeypatch):
+    for name, each in (("METEOR", [0.25, 0.75]), ("SPICE", [{"All": {"f": 0.25}}, {"All": {"f": 0.75}}])):
+        program = types.SimpleNamespace(compute_score=lambda references, candidates, each=each: (0.375, each))
+        monkeypatch.setattr(java_scores, "check", lambda name, program=program: lambda: program)
+        figure, found = java_scores.java_score(name, ["a", "b"], [["a"], ["b"]])
+        assert figure == 0.375 and found.tolist() == [0.25, 0.75]
 
 
 class Broken:

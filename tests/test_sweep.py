@@ -552,11 +552,11 @@ def test_the_limit_holds_when_all_ask_at_once(study):
     one = first.take(2, searched())
     assert one is not None and second.take(2, searched()) is not None
     assert second.take(2, searched()) is None
-    late = study()
-    runs, late.runs = late.runs, lambda: []  # it looked before the others asked
-    trial = late.study.ask()
-    late.runs = runs
-    assert late._surplus(trial.number, 2)
+    late, looked = study(), []
+    runs = late.runs
+    late.runs = lambda: runs() if looked else looked.append("before the others asked") or []
+    assert late.take(2, searched()) is None
+    assert [run.number for run in late.runs()] == [0, 1]  # what it drew is no run
 
 
 def test_a_half_written_line_of_the_journal_is_no_harm(study, tmp_path):
@@ -605,6 +605,13 @@ def test_settings_come_to_lie_where_good_ones_were(study):
     assert np.median(far[20:]) < 0.8  # 1.4 by chance
     assert there.ranked()[0].number == int(np.argmin(far))
     assert there.importances() == {"learning_rate": 1.0}
+
+
+def test_few_runs_tell_of_no_importances(study):
+    there = study()
+    for figure in range(5):
+        there.finish(there.take(99, searched()), float(figure))
+    assert there.importances() == {}
 
 
 @pytest.mark.parametrize("kind", ["median", "halving", "none"])

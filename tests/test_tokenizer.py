@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from neuraltalk.metrics import tokenizer
 from neuraltalk.metrics.tokenizer import tokenize
 
 PUBLISHED = sorted((pathlib.Path(__file__).resolve().parents[2] / "shared" / "metrics").glob("*.json"))
@@ -55,6 +56,11 @@ def test_any_text_ends_and_loses_no_letters():
 def test_entities_in_either_case_and_words_that_nobody_wrote():
     assert tokenize("black &amp; white &AMP; red") == "black & white & red".split()
     assert list(map(len, tokenize("a" * 1200 + " b"))) == [500, 500, 200, 1]  # pieces: time grows as the square of the length
+
+
+def test_what_is_remembered_of_stretches_is_bounded():
+    cuts = tokenizer._Cuts(dict.fromkeys(range(1 << 18)))
+    assert cuts["dogs."] == ("dogs",) and list(cuts) == ["dogs."]
 
 
 def original(texts):
