@@ -18,6 +18,7 @@ EPILOG = """Exit codes: 0 done, 2 a mistake in options or files, 130 interrupted
 
 
 def build_parser():
+    """The options of neuraltalk share."""
     parser = Parser(prog="neuraltalk share", description=MANUAL, epilog=EPILOG)
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the model")
     parser.add_argument("copy", metavar="FILE", help="the copy; a file that is there already is kept as it is, and named")

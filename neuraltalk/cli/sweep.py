@@ -148,6 +148,7 @@ def plan_of(options, ranges):
 
 
 def default_storage(options):
+    """The file that workers of one machine share."""
     return str(pathlib.Path(options.checkpoint_output_directory) / options.name / "journal")
 
 
