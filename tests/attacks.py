@@ -668,6 +668,12 @@ def bombs(folder):
             None,
             "memory",
         ),
+        (
+            "dicts of the same pairs, again and again",
+            b"](" + b"K\x01N\x86" * 10_000 + b"eq\x000" + (call("collections.OrderedDict", b"h\x00") + b"0") * 500 + b"N",
+            None,
+            "memory",
+        ),
         ("empty sets, which are 216 bytes", b"\x8f" * 500_000, None, "memory"),
         (
             "a long key, decoded anew for each use",
