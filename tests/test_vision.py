@@ -14,7 +14,7 @@ from PIL import Image
 
 from neuraltalk.errors import UserError
 from neuraltalk.layers.twins import numpy_only
-from neuraltalk.vision import dictionary, kernels, pictures
+from neuraltalk.vision import dictionary, kernels, kmeans, pictures
 from neuraltalk.vision.extractors import extractor_from_state, load_extractor
 from neuraltalk.vision.kmeans import KMeansExtractor, Settings
 from neuraltalk.vision.pictures import list_pictures, open_picture, to_rgb
@@ -408,6 +408,21 @@ def test_learning_is_decided_by_the_generator(extractor):
     assert few.fingerprint != extractor.fingerprint
 
 
+def test_many_pictures_are_sampled_in_their_order(monkeypatch):
+    pictures, looked_at = shape_pictures(40)[0], []
+    monkeypatch.setattr(kmeans, "to_canvas", lambda image, view: looked_at.append(image) or to_canvas(image, view))
+    KMeansExtractor.learn(pictures, np.random.default_rng(3), settings=SMALL, patches=200, max_pictures=5)
+    numbers = [next(n for n, picture in enumerate(pictures) if picture is image) for image in looked_at[::2]]
+    assert len(numbers) == 5 and numbers == sorted(set(numbers)) and numbers[-1] > 20  # not the first ones
+
+
+def test_noise_of_a_column_that_hardly_changes_stays_small():
+    pooled = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32) * np.float32([1, 1, 1, 1e-5])
+    mean, scale = kmeans._standardiser(pooled, -0.5)
+    np.testing.assert_allclose(((pooled - mean) * scale).std(axis=0), [1, 1, 1, 1e-4], rtol=0.5)
+    np.testing.assert_allclose(pooled.mean(axis=0) - mean, 0.5 / scale, atol=1e-4)
+
+
 def test_a_row_depends_on_its_picture_only(extractor, tmp_path):
     pictures, _ = shape_pictures(5, seed=9)
     together = extractor.features(pictures)
@@ -470,6 +485,9 @@ def test_a_box_pools_its_share_of_the_patches():
     assert np.allclose(pooled[1], maps[2:4, 1:3].mean(axis=(0, 1)), rtol=1e-4)
     assert np.allclose(pooled[2], maps[2, 1:3].mean(axis=0), rtol=1e-4)  # half of each of two patches
     assert np.allclose(pooled[3], maps[0, 0], rtol=1e-4)  # thinner than a patch: widened to one
+    for corner, patch in (([0, 0, 0.2, 0.2], 0), ([13.8, 13.8, 14, 14], 5)):  # beyond the outer patches' pixels
+        cells = pool_boxes(canvases[0], view._replace(grid=2), arrays, np.array([corner])).reshape(4, 5) ** 4
+        assert np.allclose(cells, maps[patch, patch], rtol=1e-4)
     quarters = pool_grid(canvases[0], view._replace(grid=2), arrays).reshape(2, 2, 5) ** 4
     assert np.allclose(quarters[1, 0], maps[3:, :3].mean(axis=(0, 1)), rtol=1e-4)
 

@@ -219,7 +219,7 @@ def test_full_disks(server, tmp_path, monkeypatch):
 def test_passwords_go_to_their_own_host_only(server, tmp_path):
     with serving({"/there.npz": (CONTENT, "application/octet-stream")}) as other:
         server.password = "Basic " + base64.b64encode(b"me:p@ss").decode()
-        server.redirects = {"/moved": "/net.npz", "/away": other.address + "/there.npz"}
+        server.redirects = {"/moved": "/net.npz", "/away": other.address.replace("//", "//you:too@") + "/there.npz"}
         address = server.address.replace("//", "//me:p%40ss@")
         fetch(address + "/moved", tmp_path / "a", SHA256)
         fetch(address + "/away", tmp_path / "b", SHA256)
