@@ -242,6 +242,14 @@ def test_a_picture_above_the_limit_but_below_pillows_error_is_refused(tmp_path, 
     one_line(excinfo, "a.png", "million pixels")
 
 
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_size_is_that_of_the_turned_picture(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (6, 4), "red").save(tmp_path / "a.jpg", exif=exif)
+    assert pictures.picture_size(tmp_path / "a.jpg") == open_picture(tmp_path / "a.jpg").size
+
+
 def test_a_damaged_exif_tag_does_not_hide_the_picture(tmp_path):
     damaged = b"Exif\0\0" + b"II*\0\xff\xff\xff\xff" + b"\x12\x01" * 20
     Image.new("RGB", (6, 6), "red").save(tmp_path / "a.jpg", exif=damaged)
@@ -291,6 +299,7 @@ def test_whitening_gives_unit_covariance():
     mean, matrix = dictionary.learn_whitening(x, 1e-9, 6)
     white = (x - mean) @ matrix
     assert np.allclose(np.cov(white.T, bias=True), np.eye(6), atol=1e-6)
+    assert (matrix.sum(axis=0) >= 0).all()  # of a direction and its opposite always the same one
     _, fewer = dictionary.learn_whitening(x, 1e-9, 2)
     assert np.array_equal(fewer, matrix[:, :2])  # the directions of most variance come first
 
