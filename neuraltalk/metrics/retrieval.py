@@ -20,7 +20,7 @@ import numpy as np
 from neuraltalk.ranks import ALONE
 
 IMAGES_AT_ONCE = 100
-ROUNDING = 64  # units in the last place of a score that come about by the order of its sums
+ROUNDING = 16  # units in the last place of a score that come about by the order of its sums
 
 
 class Ranks(NamedTuple):
