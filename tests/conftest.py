@@ -1,7 +1,12 @@
 """Fixtures that several files share."""
 
+import signal
+
 import pytest
 from browser import CHROMIUM, Browser
+
+# A shell that runs the tests in the background has Ctrl-C ignored in all that it starts; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
