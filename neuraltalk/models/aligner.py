@@ -42,7 +42,7 @@ PRODUCTS_IN_MEMORY = 10_000_000     # of regions with words, while scoring witho
 
 @dataclasses.dataclass(frozen=True)
 class AlignerOptions:
-    """What defines the model."""
+    """What defines the model. The defaults are the paper's model as it stands; what trains well is in docs/alignment-settings.md."""
 
     embedding_size: int = 1000
     word_encoding_size: int = 300
