@@ -306,6 +306,7 @@ def test_numbers_of_hundreds_of_digits(tmp_path):
         {"things": 0},
         {"things": [{}]},
         {"relations": [[0, "on", 5]]},
+        {"relations": [[-1, "on", 0]]},
         {"relations": [["a"]]},
         {"filename": None},
         {"relations": {}},

@@ -40,6 +40,7 @@ GIRL, BIKE, DOG, SKY, ALL = [9, 11, 31, 49], [5, 40, 40, 70], [90, 60, 110, 75],
         ("white dog running on the beach", DOG, "true"),
         ("a small white dog and", DOG, "true"),
         ("a dog", SKY, "false"),
+        ("a white dog on", DOG, "true"),  # it led over to the place
         ("the beach", SKY, "true"),
         ("on the beach", SKY, "true"),
         ("in the snow", SKY, "false"),

@@ -83,6 +83,7 @@ JUDGED = [
     """),
     (ROOM, "false", """
         two cats are sleeping in the room
+        two cats in the room
         two black cats are sitting in the room
         three black cats in the room
         a white cat next to a black cat
