@@ -34,6 +34,7 @@ import numpy as np
 
 from neuraltalk.data.batches import make_batch
 from neuraltalk.data.pairs import Pairs
+from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.captioner import Captioner, CaptionerOptions, Loss
 from neuraltalk.ranks import ALONE, launched, world
 from neuraltalk.train.flat_sum import FlatSum
@@ -54,6 +55,7 @@ class Work:
     """What rank 0 of any number of ranks does in a step."""
 
     def __init__(self, size):
+        keep_freed_memory()                                 # as training does
         V, H, _ = SIZES[size]
         self.rng = np.random.default_rng(1)
         options = CaptionerOptions(image_encoding_size=H, word_encoding_size=H, hidden_size=H)
