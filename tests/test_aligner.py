@@ -7,7 +7,7 @@ import pytest
 
 from neuraltalk.data.batches import AlignmentBatch
 from neuraltalk.data.packing import pack_words, rows_of_sentences
-from neuraltalk.layers import alignment_score, twins
+from neuraltalk.layers import alignment_score
 from neuraltalk.layers.brnn import turn
 from neuraltalk.layers.ranking_loss import ranking_loss
 from neuraltalk.models import aligner as module
@@ -20,15 +20,6 @@ SMALL = AlignerOptions(embedding_size=7, word_encoding_size=4, hidden_size=6,
 D, V = 5, 9
 SENTENCES = [[3, 1, 3], [7], [2, 8, 4, 5, 1], [6, 6]]
 REGIONS = [2, 4, 1, 3]                  # of each image, in the order of the sentences
-
-
-@pytest.fixture(params=["kernels", "numpy"])
-def both_twins(request):
-    if request.param == "kernels":
-        yield
-    else:
-        with twins.numpy_only():
-            yield
 
 
 def make(sentences=SENTENCES, regions=REGIONS, seed=0, dtype=np.float64, **options):

@@ -8,7 +8,6 @@ All sizes differ, sentences have unequal lengths, the initial states and the ups
 import numpy as np
 import pytest
 
-from neuraltalk.layers import twins
 from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward, sentence_sum_forward
 from neuraltalk.layers.brnn import brnn_backward, brnn_forward
@@ -20,6 +19,8 @@ from neuraltalk.layers.relu import relu_backward, relu_forward
 from neuraltalk.layers.rnn import rnn_backward, rnn_forward, rnn_step
 from neuraltalk.layers.softmax import log_softmax, softmax_cross_entropy
 from neuraltalk.train.gradient_check import KinkCrossed, check_gradient
+
+pytestmark = pytest.mark.usefixtures("both_twins")
 
 SIZES = np.array([4, 3, 3, 1])      # four sentences, of 4, 3, 3 and 1 steps
 N, M, T = 4, 11, 4
@@ -109,15 +110,6 @@ CASES = {"affine": affine, "relu": relu, "dropout": dropout, "embedding": embedd
          "rnn": rnn, "rectified affine": rectified_affine, "brnn": brnn,
          "best region": word_scores("max"), "positive regions": word_scores("sum"),
          "sentence sum": sentence_sum(False), "sentence mean": sentence_sum(True)}
-
-
-@pytest.fixture(params=["kernels", "numpy"], autouse=True)
-def both_twins(request):
-    if request.param == "kernels":
-        yield
-    else:
-        with twins.numpy_only():
-            yield
 
 
 @pytest.fixture(params=CASES)

@@ -14,9 +14,10 @@ from neuraltalk.data.batches import Batch
 from neuraltalk.data.packing import pack_sentences
 from neuraltalk.decode.beam_search import beam_search
 from neuraltalk.layers.softmax import log_softmax
-from neuraltalk.layers.twins import numpy_only
 from neuraltalk.models.captioner import Captioner, CaptionerOptions
 from neuraltalk.train.solver import Solver
+
+pytestmark = pytest.mark.usefixtures("both_twins")
 
 FOLDER = pathlib.Path(__file__).parent / "original"
 CASES = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
@@ -40,15 +41,6 @@ def model(name):
     prefix = f"{name}/model/"
     params = {key.removeprefix(prefix): ARRAYS[key].copy() for key in ARRAYS.files if key.startswith(prefix)}
     return Captioner(CaptionerOptions.of(CASES["cases"][name]["params"]), params)
-
-
-@pytest.fixture(params=["kernels", "numpy"], autouse=True)
-def both_twins(request):
-    if request.param == "kernels":
-        yield
-    else:
-        with numpy_only():
-            yield
 
 
 @pytest.mark.parametrize("name", NAMES)

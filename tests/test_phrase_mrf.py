@@ -8,18 +8,10 @@ import pytest
 from neuraltalk.data.packing import pack_words, rows_of_sentences
 from neuraltalk.decode.phrase_mrf import Segment, best_labels, energy, segments, unary_potentials
 from neuraltalk.errors import UserError
-from neuraltalk.layers import twins
+
+pytestmark = pytest.mark.usefixtures("both_twins")
 
 BETAS = [-1000.0, -2.0, -0.5, 0.0, 0.5, 1.0, 3.0, 1000.0]
-
-
-@pytest.fixture(params=["kernels", "numpy"], autouse=True)
-def both_twins(request):
-    if request.param == "kernels":
-        yield
-    else:
-        with twins.numpy_only():
-            yield
 
 
 def brute_force(unary, beta):

@@ -3,17 +3,9 @@
 import numpy as np
 import pytest
 
-from neuraltalk.layers.twins import numpy_only
 from neuraltalk.train.solver import MEMORIES, Solver
 
-
-@pytest.fixture(params=["kernels", "numpy"], autouse=True)
-def both_twins(request):
-    if request.param == "kernels":
-        yield
-    else:
-        with numpy_only():
-            yield
+pytestmark = pytest.mark.usefixtures("both_twins")
 
 
 def steps(solver, gradients, rate=0.1, dtype=np.float64):
