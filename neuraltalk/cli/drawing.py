@@ -1,8 +1,18 @@
 """The embedded pictures: drawn, and their regions measured, by the first command that finds them missing."""
 
 from neuraltalk.cli import console
+from neuraltalk.cli.places import DATA
 from neuraltalk.errors import UserError
 from neuraltalk.files import lock_beside, lock_inside, locked
+
+
+def dataset_folder(name):
+    """The folder of a data set that a user names; the embedded one is drawn if it is absent. Raises UserError if there is none."""
+    from neuraltalk.data.dataset import find_dataset
+
+    if name == "scenes":
+        draw_absent_scenes(DATA / "scenes")
+    return find_dataset(name, DATA)
 
 
 def draw_absent_scenes(folder):

@@ -2,8 +2,8 @@
 
 import functools
 
-from neuraltalk.cli import captioning, console, model_features, places
-from neuraltalk.cli.drawing import draw_absent_scenes
+from neuraltalk.cli import captioning, console, model_features
+from neuraltalk.cli.drawing import dataset_folder
 from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
 from neuraltalk.wording import are, plural
@@ -13,14 +13,12 @@ EXTRACTED_AT_ONCE = 64  # pictures that one of several ranks looks at, a multipl
 
 def open_dataset(name, checkpoint):
     """The data set to score on: `name`, or what the checkpoint was trained on. The embedded one is drawn if it is absent."""
-    from neuraltalk.data.dataset import find_dataset, load_dataset
+    from neuraltalk.data.dataset import load_dataset
 
     name = name or checkpoint.params.get("dataset")
     if not name or not isinstance(name, str):
         raise UserError(f"{checkpoint.path} doesn't tell what it was trained on; name a data set with -d")
-    if name == "scenes":
-        draw_absent_scenes(places.DATA / "scenes")
-    return load_dataset(find_dataset(name, places.DATA))
+    return load_dataset(dataset_folder(name))
 
 
 def choose_images(dataset, split, most):

@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from neuraltalk.cli import console
-from neuraltalk.cli.drawing import draw_absent_scenes
+from neuraltalk.cli.drawing import dataset_folder
 from neuraltalk.cli.on_ranks import on_ranks
 from neuraltalk.cli.options import build_parser, resolve
 from neuraltalk.cli.places import DATA, check_output_folder
@@ -118,14 +118,12 @@ def load_data(options, kind, source=None):
 
     source: the pretrained extractor that made the features, if the user says so.
     """
-    from neuraltalk.data.dataset import find_dataset, load_dataset
+    from neuraltalk.data.dataset import load_dataset
     from neuraltalk.data.pairs import encode_pairs
     from neuraltalk.data.vocabulary import build_vocabulary
     from neuraltalk.train.trainer import TrainingData
 
-    if options.dataset == "scenes":
-        draw_absent_scenes(DATA / "scenes")
-    folder = find_dataset(options.dataset, DATA)
+    folder = dataset_folder(options.dataset)
     dataset = load_dataset(folder)
     features = kind.open_features(folder, dataset)
     if source:
