@@ -28,6 +28,7 @@ from turns import COLUMNS, compare
 
 from neuraltalk.data.batches import AlignmentBatch
 from neuraltalk.data.packing import pack_words
+from neuraltalk.data.regions import RegionBlock
 from neuraltalk.layers.brnn import turn
 from neuraltalk.memory import keep_freed_memory
 from neuraltalk.models.aligner import Aligner, AlignerOptions
@@ -41,7 +42,8 @@ def make_data(rng):
     """A batch with Flickr8K's sentence lengths: 10.8 words on average, deviation 3.9 (3 to 30)."""
     lengths = np.clip(np.rint(rng.normal(10.8, 3.9, size=K)), 3, 30).astype(int)
     packed = pack_words([rng.integers(1, V, size=n).tolist() for n in lengths])
-    return AlignmentBatch(np.maximum(rng.standard_normal((K * R, D), dtype=np.float32), 0), np.arange(0, K * R + 1, R), packed)
+    features = np.maximum(rng.standard_normal((K * R, D), dtype=np.float32), 0)
+    return AlignmentBatch(RegionBlock(features, np.arange(0, K * R + 1, R), np.zeros((K * R, 4), np.float32)), packed)
 
 
 def options_for(batch, violated):
@@ -84,7 +86,7 @@ def bare_products(batch, options):
            [(K * R, h), (M, H), (K, H), (M, h), (K * R, M), (M, E), (D, h), (E, H), (H, H), (H, h)]}
 
     def step():
-        np.matmul(batch.regions, Wm, out=out[K * R, h])
+        np.matmul(batch.regions.features, Wm, out=out[K * R, h])
         np.matmul(x, We, out=out[M, H])
         for _ in range(2):
             for n in sizes[1:]:
@@ -99,7 +101,7 @@ def bare_products(batch, options):
             np.matmul(state.T, e, out=out[H, H])
         np.matmul(e, We.T, out=out[M, E])
         np.matmul(x.T, e, out=out[E, H])
-        np.matmul(batch.regions.T, v, out=out[D, h])
+        np.matmul(batch.regions.features.T, v, out=out[D, h])
     return step
 
 
@@ -146,7 +148,7 @@ def torch_step(batch, options):
 
     model = Model()
     solver = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=options.regc / K, foreach=True)
-    features, words = torch.from_numpy(batch.regions), torch.from_numpy(batch.sentences.words.astype(np.int64))
+    features, words = torch.from_numpy(batch.regions.features), torch.from_numpy(batch.sentences.words.astype(np.int64))
     sizes, turned = batch.sentences.sizes.tolist(), torch.from_numpy(turn(batch.sentences.sizes))
     sentence = torch.from_numpy(np.concatenate([np.arange(n) for n in batch.sentences.sizes]))
 

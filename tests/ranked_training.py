@@ -19,7 +19,7 @@ SIZES = {"word_encoding_size": 4, "hidden_size": 4, "dtype": "float64", "regc": 
 LSTM = {**SIZES, "image_encoding_size": 4, "max_epochs": 0.7}
 ALIGNMENT = {
     **SIZES, "model": "alignment", "embedding_size": 6, "margin": 1.0, "solver": "vanilla", "momentum": 0.9, "learning_rate": 0.01,
-    "max_epochs": 0.5,
+    "max_epochs": 0.5, "word_vectors": "random",
 }
 RUNS = {
     "lstm": {**LSTM, "batch_size": 7, "eval_batch_size": 5, "average_decay": 0.9, "eval_period": 0.4},

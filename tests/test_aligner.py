@@ -1,13 +1,16 @@
 """The alignment model: every equation in plain loops, gradients of every option, odd batches, planted mistakes."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 
 from neuraltalk.data.batches import AlignmentBatch
 from neuraltalk.data.packing import pack_words, rows_of_sentences
+from neuraltalk.data.regions import RegionBlock
 from neuraltalk.layers import alignment_score
+from neuraltalk.layers.box_geometry import box_geometry
 from neuraltalk.layers.brnn import turn
 from neuraltalk.layers.ranking_loss import ranking_loss
 from neuraltalk.models import aligner as module
@@ -30,11 +33,19 @@ def make(sentences=SENTENCES, regions=REGIONS, seed=0, dtype=np.float64, **optio
         array[...] = rng.uniform(-0.7, 0.7, size=array.shape)
     packed = pack_words(sentences)
     offsets = np.concatenate([[0], np.cumsum([regions[k] for k in packed.order])])
-    return aligner, AlignmentBatch(rng.uniform(-1, 1, size=(offsets[-1], D)).astype(dtype), offsets, packed)
+    features = rng.uniform(-1, 1, size=(offsets[-1], D)).astype(dtype)
+    return aligner, AlignmentBatch(RegionBlock(features, offsets, boxes(offsets, rng)), packed)
+
+
+def boxes(offsets, rng):
+    """Boxes in images of 200 x 100, the first of each image all of it."""
+    corners = np.sort(rng.uniform(0, 1, size=(offsets[-1], 2, 2)), axis=1)
+    corners[offsets[:-1]] = [[0, 0], [1, 1]]
+    return (corners * [200, 100]).reshape(-1, 4).astype(np.float32)
 
 
 def slow_model(params, images, sentences, score="max", normalise=False, margin=1.0):
-    """Eq 1-9 word by word, region by region: images a list of lists of feature vectors. Returns S and C / K."""
+    """Eq 1-9 word by word, region by region: images a list of lists of (features, geometry or []). Returns S and C / K."""
     def f(x):
         return [max(0.0, number) for number in x]
 
@@ -45,7 +56,8 @@ def slow_model(params, images, sentences, score="max", normalise=False, margin=1
         return [sum(numbers) for numbers in zip(*vectors)]
     p = params
     H = len(p["Wf"])
-    vs = [[times(box, p["Wm"], p["bm"]) for box in boxes] for boxes in images]                    # eq 1
+    vs = [[plus(times(f, p["Wm"], p["bm"]), times(g, p["Wg"], np.zeros_like(p["bm"])) if g else [0.0] * len(p["bm"][0]))
+           for f, g in regions] for regions in images]                                            # eq 1
     ss = []
     for words in sentences:
         e = [f(times(p["Ww"][word], p["We"], p["be"])) for word in words]                         # eq 2, 3
@@ -72,7 +84,18 @@ def slow_model(params, images, sentences, score="max", normalise=False, margin=1
 
 def of_images(batch):
     """The regions of each image as lists, in the packed order."""
-    return [batch.regions[a:b].tolist() for a, b in zip(batch.offsets, batch.offsets[1:])]
+    features, offsets, _ = batch.regions
+    return [[(f, []) for f in features[a:b].tolist()] for a, b in zip(offsets, offsets[1:])]
+
+
+def with_geometry(batch):
+    """The same with each region's geometry, the images being 200 x 100."""
+    def geometry(xmin, ymin, xmax, ymax):
+        shares = xmin / 200, ymin / 100, xmax / 200, ymax / 100, (xmax - xmin) / 200, (ymax - ymin) / 100
+        return [0.15 * math.cos(k * math.pi * share) for share in shares for k in (1, 2, 3, 4)]
+
+    left = iter(batch.regions.boxes.tolist())
+    return [[(f, geometry(*next(left))) for f, _ in image] for image in of_images(batch)]
 
 
 ODD = {"usual": (SENTENCES, REGIONS), "one image": ([[3, 1]], [3]), "one word": ([[4], [2]], [2, 3]),
@@ -92,8 +115,30 @@ def test_is_its_slow_transcription(odd, score, normalise, both_twins):
     assert set(loss.grads) == set(aligner.params) and loss.pairs == len(sentences)
     assert all(np.isfinite(g).all() and g.shape == aligner.params[name].shape for name, g in loss.grads.items())
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
-    found = aligner.scores(v, batch.offsets, s, batch.sentences)                                # columns as the sentences came
+    found = aligner.scores(v, batch.regions.offsets, s, batch.sentences)                                # columns as the sentences came
     np.testing.assert_allclose(found[:, batch.sentences.order], S, rtol=1e-10, atol=1e-12)
+
+
+def test_with_box_geometry_is_its_slow_transcription():
+    aligner, batch = make(margin=0.3, regc=0.0, box_geometry=1)
+    S, C = slow_model(aligner.params, with_geometry(batch), [SENTENCES[k] for k in batch.sentences.order], margin=0.3)
+    assert aligner.loss(batch).total_cost == pytest.approx(C, rel=1e-6)     # the boxes are of single precision
+    v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
+    found = aligner.scores(v, batch.regions.offsets, s, batch.sentences)
+    np.testing.assert_allclose(found[:, batch.sentences.order], S, rtol=1e-5, atol=1e-6)
+
+
+def test_box_geometry_knows_no_unit_and_nothing_outside():
+    batch = make()[1].regions
+    whole = box_geometry(batch.boxes, batch.offsets)
+    assert whole.shape == (10, 24) and whole.dtype == np.float32 and np.abs(whole).max() <= 0.15
+    np.testing.assert_allclose(box_geometry(3 * batch.boxes + 7, batch.offsets), whole, atol=1e-5)
+    outside = batch.boxes.copy()
+    outside[1], outside[2] = [-5, 20, 90, 101], [0, 20, 90, 100]
+    cut = box_geometry(outside, np.array([0, 3, 10]))
+    np.testing.assert_allclose(cut[1], cut[2], atol=1e-6)
+    nothing = box_geometry(np.full((2, 4), 5, np.float32), np.array([0, 2]))
+    assert np.isfinite(nothing).all()
 
 
 def test_one_image_costs_nothing():
@@ -107,7 +152,7 @@ def test_one_image_costs_nothing():
 def test_violated_is_the_share_of_terms_inside_the_margin(margin):
     aligner, batch = make(margin=margin)
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
-    S = aligner.scores(v, batch.offsets, s, batch.sentences)[:, batch.sentences.order]
+    S = aligner.scores(v, batch.regions.offsets, s, batch.sentences)[:, batch.sentences.order]
     inside = [S[pair] > S[k, k] - margin for k in range(4) for n in range(4) if n != k for pair in ((k, n), (n, k))]
     assert aligner.loss(batch).violated == np.mean(inside) and any(inside)
 
@@ -115,7 +160,7 @@ def test_violated_is_the_share_of_terms_inside_the_margin(margin):
 def test_a_sentence_without_words_scores_zero_with_every_image():
     aligner, batch = make([[1, 2], [], [3]], [2, 1, 2])
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
-    assert not aligner.scores(v, batch.offsets, s, batch.sentences)[:, 1].any()
+    assert not aligner.scores(v, batch.regions.offsets, s, batch.sentences)[:, 1].any()
 
 
 def test_reading_backwards_keeps_places():
@@ -128,7 +173,7 @@ def test_reading_backwards_keeps_places():
 
 
 VARIANTS = [{}, {"score": "sum"}, {"length_normalisation": 1}, {"score": "sum", "length_normalisation": 1, "margin": 3.0},
-            {"train_word_vectors": 0}]
+            {"train_word_vectors": 0}, {"box_geometry": 1}]
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
@@ -159,19 +204,19 @@ def test_equal_regions_give_the_gradient_to_the_first(both_twins):
 def test_nan_is_not_hidden(both_twins):
     for score in ("max", "sum"):
         aligner, batch = make(score=score)
-        batch.regions[4] = np.nan       # the middle one of the third image
+        batch.regions.features[4] = np.nan       # the middle one of the third image
         v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
-        assert np.isnan(aligner.scores(v, batch.offsets, s, batch.sentences)[2]).all()
+        assert np.isnan(aligner.scores(v, batch.regions.offsets, s, batch.sentences)[2]).all()
         assert np.isnan(aligner.loss(batch).total_cost)     # training stops by it
 
 
 def test_scoring_in_blocks_is_scoring_at_once(monkeypatch):
     aligner, batch = make()
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
-    whole = aligner.scores(v, batch.offsets, s, batch.sentences)
+    whole = aligner.scores(v, batch.regions.offsets, s, batch.sentences)
     for room in (1, 3 * len(s), 5 * len(s), 8 * len(s)):
         monkeypatch.setattr(module, "PRODUCTS_IN_MEMORY", room)
-        np.testing.assert_allclose(aligner.scores(v, batch.offsets, s, batch.sentences), whole, rtol=1e-12)
+        np.testing.assert_allclose(aligner.scores(v, batch.regions.offsets, s, batch.sentences), whole, rtol=1e-12)
 
 
 def test_single_precision_stays_single_and_agrees():
@@ -190,7 +235,8 @@ def test_the_start_is_neither_silent_nor_loud():
     options = AlignerOptions(embedding_size=200, word_encoding_size=60, hidden_size=50)
     aligner = Aligner.initialise(options, 300, 40, rng, region_scale=3.0)
     packed = pack_words([rng.integers(1, 40, size=n).tolist() for n in (5, 12, 9, 7)])
-    batch = AlignmentBatch(3 * rng.standard_normal((20, 300), dtype=np.float32), np.arange(0, 21, 5), packed)
+    offsets = np.arange(0, 21, 5)
+    batch = AlignmentBatch(RegionBlock(3 * rng.standard_normal((20, 300), dtype=np.float32), offsets, boxes(offsets, rng)), packed)
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(packed)
     assert 0.8 < np.linalg.norm(v, axis=1).mean() < 1.2 and 0.5 < np.linalg.norm(s, axis=1).mean() < 1.5
     assert 0.3 < (s > 0).mean() < 0.7

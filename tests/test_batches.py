@@ -100,8 +100,8 @@ class Regions:
 
 def test_an_alignment_batch_has_each_sentence_beside_its_regions():
     batch = make_alignment_batch(Regions(), Pairs.of([(2, [1]), (1, [2, 3, 4]), (3, []), (4, [5, 6])]))
-    assert batch.regions[:, 0].tolist() == [1, 4, 4, 4, 4, 2, 2, 3, 3, 3]
-    assert batch.offsets.tolist() == [0, 1, 5, 7, 10]
+    assert batch.regions.features[:, 0].tolist() == [1, 4, 4, 4, 4, 2, 2, 3, 3, 3]
+    assert batch.regions.offsets.tolist() == [0, 1, 5, 7, 10]
     assert batch.sentences.words.tolist() == [2, 5, 1, 3, 6, 4]
 
 

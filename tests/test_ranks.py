@@ -126,7 +126,9 @@ def test_parts_of_a_batch_are_rows_of_the_whole(kind):
         assert own.sizes(len(own.sentences.chosen)) == (11, len(own.sentences.chosen) / 11)
         for what, numbers, wholes in (
             ("words", part.sentences[0], whole.sentences[0]),
-            ("regions" if kind == "alignment" else "sentences", part[0], whole[0]),
+            ("regions", part.regions.features, whole.regions.features)
+            if kind == "alignment"
+            else ("sentences", part.features, whole.features),
         ):
             rows = getattr(own, what)
             np.testing.assert_array_equal(wholes[rows.chosen], numbers)

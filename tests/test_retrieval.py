@@ -146,9 +146,9 @@ class Bilinear:
     def __init__(self):
         self.images, self.sentences, self.alive = 0, 0, []
 
-    def embed_regions(self, features):
+    def embed_regions(self, regions):
         self.images += 1
-        return features
+        return regions.features
 
     def embed_words(self, packed):
         self.sentences += 1

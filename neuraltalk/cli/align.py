@@ -88,7 +88,7 @@ def report(name, checkpoint, words, block, betas):
 
     aligner, tokens = checkpoint.aligner(), checkpoint.vocabulary.decode(words)
     packed = pack_words([words])  # a single sentence's rows are its words in order
-    v, s = aligner.embed_regions(block.features), aligner.embed_words(packed)  # (R, h), (n, h)
+    v, s = aligner.embed_regions(block), aligner.embed_words(packed)  # (R, h), (n, h)
     scores, regions = unary_potentials(v, block.offsets, s, [range(len(words))], [0])  # (n, R) eq 11
     scores /= aligner.options.margin
     [[total]] = aligner.scores(v, block.offsets, s, packed) / aligner.options.margin

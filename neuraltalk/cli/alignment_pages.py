@@ -68,7 +68,7 @@ def align(aligner, vocabulary, regions, images, paths, beta):
     tokens = [image.sentences[0].tokens for image in images]
     known = [vocabulary.encode(words) for words in tokens]
     block, packed = regions.of([image.imgid for image in images]), pack_words(known)
-    v, s, rows = aligner.embed_regions(block.features), aligner.embed_words(packed), rows_of_sentences(packed)
+    v, s, rows = aligner.embed_regions(block), aligner.embed_words(packed), rows_of_sentences(packed)
     unary, counts = unary_potentials(v, block.offsets, s, rows, np.arange(len(images)))
     unary /= aligner.options.margin  # which is 1 in the paper: the unit of beta, and of the scores on the page
     scores = aligner.scores(v, block.offsets, s, packed) / aligner.options.margin

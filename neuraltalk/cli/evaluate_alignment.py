@@ -104,7 +104,7 @@ def ground(aligner, regions, phrases, imgids, sentences, vocabulary):
             found = find_phrases(phrases[imgid], own, vocabulary.encode)
             if found:
                 block, packed = regions.of([imgid]), pack_words(own)
-                v, s, rows = aligner.embed_regions(block.features), aligner.embed_words(packed), rows_of_sentences(packed)
+                v, s, rows = aligner.embed_regions(block), aligner.embed_words(packed), rows_of_sentences(packed)
                 scores, _ = unary_potentials(v, block.offsets, s, rows, [0] * len(own))  # (M, R)
                 for what, some in (("phrases", found), ("nouns", narrow(found, nouns.__contains__, own))):
                     choices[what] += [

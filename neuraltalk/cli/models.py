@@ -72,9 +72,10 @@ class AlignerKind:
 
     @staticmethod
     def check(options):
-        if options.word_vectors and not os.path.isfile(options.word_vectors):
+        if options.word_vectors not in ("sentences", "random") and not os.path.isfile(options.word_vectors):
             raise UserError(
-                f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or none"
+                f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or one of the words "
+                "sentences and random"
             )
 
     @staticmethod
@@ -91,8 +92,8 @@ class AlignerKind:
         from neuraltalk.models.aligner import Aligner, AlignerOptions
 
         vectors = None
-        if options.word_vectors:
-            vectors = read_vectors(options, data.vocabulary, rng)
+        if options.word_vectors != "random":
+            vectors = first_word_vectors(options, data, rng)
         return Aligner.initialise(
             AlignerOptions.of(options),
             data.features.dimension,
@@ -144,18 +145,23 @@ def region_statistics(options, data):
     return scale, mean
 
 
-def read_vectors(options, vocabulary, rng):
-    """The word vectors of --word_vectors (V, E), of root mean square 1; a word that the file lacks has a random one."""
+def first_word_vectors(options, data, rng):
+    """The vectors that --word_vectors asks for (V, E), of root mean square 1; a word without one has a random one."""
+    from neuraltalk.data.cooccurrence import vectors_from_sentences
     from neuraltalk.data.word_vectors import read_word_vectors
 
-    vectors, found = read_word_vectors(options.word_vectors, vocabulary)
-    if vectors.shape[1] != options.word_encoding_size:
-        raise UserError(
-            f"{options.word_vectors}: its vectors have {vectors.shape[1]} numbers; set --word_encoding_size "
-            f"{vectors.shape[1]} (it is {options.word_encoding_size})"
-        )
-    vectors = vectors / max(float(np.sqrt(np.mean(np.square(vectors[found])))), 1e-12)
+    vocabulary, E = data.vocabulary, options.word_encoding_size
+    if options.word_vectors == "sentences":
+        vectors, found = vectors_from_sentences(data.train_pairs, len(vocabulary), E)
+    else:
+        vectors, found = read_word_vectors(options.word_vectors, vocabulary)
+        if vectors.shape[1] != E:
+            raise UserError(
+                f"{options.word_vectors}: its vectors have {vectors.shape[1]} numbers; set --word_encoding_size "
+                f"{vectors.shape[1]} (it is {E})"
+            )
+        vectors = vectors / max(float(np.sqrt(np.mean(np.square(vectors[found])))), 1e-12)
     vectors[~found] = rng.standard_normal((np.count_nonzero(~found), vectors.shape[1]))
     counts = f"{np.count_nonzero(found):,} of {len(vocabulary) - 1:,}"
-    console.say(f"vectors     {options.word_vectors}: of {counts} words; random for the others")
+    console.say(f"vectors     from {options.word_vectors}: of {counts} words; random for the others")
     return vectors

@@ -67,10 +67,11 @@ class AlignmentTrainingOptions:
     word_encoding_size: int = 300
     hidden_size: int = 300
     region_scaling: str = "centred"
+    box_geometry: int = 1
     score: str = "max"
     length_normalisation: int = 0
     margin: float = 30.0
-    word_vectors: str = ""
+    word_vectors: str = "sentences"
     train_word_vectors: int = 1
     drop_prob_region: float = 0.3
     drop_prob_word: float = 0.0

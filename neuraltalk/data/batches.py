@@ -17,6 +17,7 @@ from neuraltalk.data.packing import (
     packed_rows,
     packed_sizes,
 )
+from neuraltalk.data.regions import RegionBlock
 
 
 class Rows(NamedTuple):
@@ -62,8 +63,7 @@ class Batch(NamedTuple):
 class AlignmentBatch(NamedTuple):
     """K distinct images with all their regions (at least one), and one sentence of each."""
 
-    regions: np.ndarray  # (R, D) float32: image by image, in the packed order of their sentences
-    offsets: np.ndarray  # (K + 1,) int64: image k has the rows offsets[k] .. offsets[k + 1]
+    regions: RegionBlock  # image by image, in the packed order of their sentences
     sentences: PackedWords
     part: Part = Part()
 
@@ -108,5 +108,4 @@ def make_alignment_batch(regions, pairs, part=0, parts=1):
         )
         pairs = pairs[order[dealt[part]]]
     sentences = pack_words([words for _, words in pairs])
-    block = regions.of(pairs.imgids[sentences.order])
-    return AlignmentBatch(block.features, block.offsets, sentences, own)
+    return AlignmentBatch(regions.of(pairs.imgids[sentences.order]), sentences, own)

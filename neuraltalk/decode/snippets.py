@@ -24,7 +24,7 @@ def snippets(aligner, regions, images, betas, progress=None):
         if sentences:
             packed = pack_words(sentences)
             rows = rows_of_sentences(packed)
-            s, v = aligner.embed_words(packed), aligner.embed_regions(block.features)
+            s, v = aligner.embed_words(packed), aligner.embed_regions(block)
             unary, counts = unary_potentials(v, block.offsets, s, rows, owners)
             unary /= aligner.options.margin  # which is 1 in the paper: the unit of beta
             begin = [owners.index(k) if k in owners else 0 for k in range(len(some))]

@@ -1,7 +1,8 @@
 """The aligner: which words of a sentence belong to which region of an image (section 3.1 of the paper).
 
     f_i = CNN(box_i), or CNN(box_i) / |CNN(box_i)| - m                              --region_scaling
-    v_i = drop(f_i) Wm + bm                     the regions of an image             (eq 1)
+    v_i = drop(f_i) Wm + g_i Wg + bm            the regions of an image             (eq 1)
+    g_i = where box_i lies, and its size        layers/box_geometry.py              --box_geometry
     x_t = drop(Ww[word_t])                      the words of a sentence             (eq 2)
     e_t = relu(x_t We + be)                                                         (eq 3)
     h_t = BRNN of e_1 .. e_n                    layers/brnn.py                      (eq 4-5)
@@ -15,9 +16,10 @@
 
 Regions and words never meet before their product: both sides can be embedded once and scored in any pairs. What is dropped
 is a copy that goes upwards; the recurrences see undropped states.
-Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch; and
-there is region_scaling "centred", which leaves of a region's features where they point, seen from the mean direction m. Raw
-features all point much the same way (they are never negative), and large regions have the longest.
+Differs from the paper: the cost is the mean over the K pairs, not their sum, so that it means the same for any batch.
+There is region_scaling "centred", which leaves of a region's features where they point, seen from the mean direction m: raw
+features all point much the same way (they are never negative), and large regions have the longest. And there is box_geometry,
+without which v knows what is in a box, but not how large it is: a person's box and one of the person's hat show the same hat.
 Only the scores' size against the margin counts, and they start near 1: the larger the margin, the longer every pair has to grow.
 """
 
@@ -28,6 +30,7 @@ import numpy as np
 
 from neuraltalk.layers.affine import affine_backward, affine_forward
 from neuraltalk.layers.alignment_score import WORD_SCORES, sentence_sum_backward, sentence_sum_forward
+from neuraltalk.layers.box_geometry import G, box_geometry
 from neuraltalk.layers.brnn import brnn_backward, brnn_forward
 from neuraltalk.layers.dropout import dropout_backward, dropout_forward
 from neuraltalk.layers.embedding import embedding_backward, embedding_forward
@@ -48,6 +51,7 @@ class AlignerOptions:
     word_encoding_size: int = 300
     hidden_size: int = 300
     region_scaling: str = "none"    # or "centred"
+    box_geometry: int = 0
     score: str = "max"              # "max" (eq 8) or "sum" (eq 7)
     length_normalisation: int = 0   # 1: scores are divided by the number of words
     margin: float = 1.0
@@ -94,11 +98,12 @@ class Aligner:
             Wm, Wd      such that v_i and s_t begin with a length near 1, hence scores below the margin: every hinge is
                         active and all gradients flow. For that `region_scale` is the root mean square of the
                         numbers in the region features, scaled.
+            Wg          0: a model begins without prejudice about sizes and places
             m           `region_mean` (D,), the mean direction of the features
         """
         params = {}
         for name, shape in parameter_shapes(options, region_dimension, vocabulary_size).items():
-            if name.startswith("b"):
+            if name.startswith("b") or name == "Wg":
                 params[name] = np.zeros(shape)
             elif name in ("Wf", "Wb"):
                 params[name] = RECURRENCE * np.eye(*shape)
@@ -114,7 +119,7 @@ class Aligner:
 
     def regularised(self):
         """Names of the weight matrices that the penalty covers."""
-        return ("Wm", "Ww", "We", "Wf", "Wb", "Wd") if self.options.train_word_vectors else ("Wm", "We", "Wf", "Wb", "Wd")
+        return tuple(name for name in self.trained() if name.startswith("W"))
 
     def trained(self):
         """The parameters that have a gradient, by name: all but m and word vectors that are kept fixed."""
@@ -132,8 +137,11 @@ class Aligner:
         K, share = part.sizes(len(lengths))
         score_forward, score_backward = WORD_SCORES[options.score]
 
-        f, _ = dropout_forward(self.scaled(batch.regions), options.drop_prob_region, rng, part.regions)      # (R, D)
+        f, _ = dropout_forward(self.scaled(batch.regions.features), options.drop_prob_region, rng, part.regions)     # (R, D)
         v, region_cache = affine_forward(f, params["Wm"], params["bm"])                            # (R, h) eq 1
+        if options.box_geometry:
+            g = self.geometry(batch.regions)                                                       # (R, G)
+            v += g @ params["Wg"]
         x, word_cache = embedding_forward(words, params["Ww"])                                     # (M, E) eq 2
         x, x_dropout = dropout_forward(x, options.drop_prob_word, rng, part.words)
         e, encoder_cache = rectified_affine_forward(x, params["We"], params["be"])                 # (M, H) eq 3
@@ -142,7 +150,7 @@ class Aligner:
         s, sentence_cache = rectified_affine_forward(h, params["Wd"], params["bd"])                # (M, h) eq 6
         if part.whole is not None:
             s, sizes, lengths = gathered(s, part.whole.words, ranks), part.whole.sizes, part.whole.lengths
-        w, score_cache = score_forward(v, batch.offsets, s)                                        # (K, M) eq 7, 8
+        w, score_cache = score_forward(v, batch.regions.offsets, s)                                        # (K, M) eq 7, 8
         S, sum_cache = sentence_sum_forward(w, sizes, lengths, bool(options.length_normalisation))         # (K, K)
         if part.whole is not None:
             S = gathered(S, part.whole.sentences, ranks)
@@ -161,6 +169,8 @@ class Aligner:
         dx, grads["We"], grads["be"] = rectified_affine_backward(de, encoder_cache, need_dx=train_words)
         if train_words:
             grads["Ww"] = embedding_backward(dropout_backward(dx, x_dropout), word_cache)
+        if options.box_geometry:
+            grads["Wg"] = g.T @ dv
         _, grads["Wm"], grads["bm"] = affine_backward(dv, region_cache, need_dx=False)
 
         reg_cost = 0.0
@@ -175,10 +185,16 @@ class Aligner:
         features = features.astype(self.params["Wm"].dtype, copy=False)
         return directions(features) - self.params["m"] if self.options.region_scaling == "centred" else features
 
+    def geometry(self, regions):
+        """g (R, G) of a RegionBlock, in the model's precision."""
+        return box_geometry(regions.boxes.astype(self.params["Wm"].dtype, copy=False), regions.offsets)
+
     @quiet()
-    def embed_regions(self, features):
-        """v (R, h) of region features (R, D), any number of regions of any images."""
-        v, _ = affine_forward(self.scaled(features), self.params["Wm"], self.params["bm"])
+    def embed_regions(self, regions):
+        """v (R, h) of a RegionBlock (data/regions.py), any number of regions of any images."""
+        v, _ = affine_forward(self.scaled(regions.features), self.params["Wm"], self.params["bm"])
+        if self.options.box_geometry:
+            v += self.geometry(regions) @ self.params["Wg"]
         return v
 
     @quiet()
@@ -237,6 +253,7 @@ def parameter_shapes(options, region_dimension, vocabulary_size):
     return {
         **({"m": (1, region_dimension)} if options.region_scaling == "centred" else {}),
         "Wm": (region_dimension, h),
+        **({"Wg": (G, h)} if options.box_geometry else {}),
         "bm": (1, h),
         "Ww": (vocabulary_size, E),
         "We": (E, H),

@@ -93,6 +93,7 @@ def toy_alignment(options, rng):
     """A small aligner with weights near 0.5 of both signs, and a batch: images of 3, 1, 4 and 2 regions, unequal sentences."""
     from neuraltalk.data.batches import AlignmentBatch
     from neuraltalk.data.packing import pack_words
+    from neuraltalk.data.regions import RegionBlock
     from neuraltalk.models.aligner import Aligner
 
     D, V = 5, 8
@@ -100,7 +101,10 @@ def toy_alignment(options, rng):
     for array in aligner.params.values():
         array[...] = rng.uniform(0.3, 0.7, size=array.shape) * rng.choice([-1, 1], size=array.shape)
     packed = pack_words([rng.integers(1, V, size=n).tolist() for n in (2, 4, 1, 3)])
-    return aligner, AlignmentBatch(rng.uniform(0.2, 1, size=(10, D)), np.array([0, 3, 4, 8, 10]), packed)
+    features, offsets = rng.uniform(0.2, 1, size=(10, D)), np.array([0, 3, 4, 8, 10])
+    boxes = np.sort(rng.uniform(0, 100, size=(10, 2, 2)), axis=1).reshape(10, 4)
+    boxes[offsets[:-1]] = [0, 0, 100, 100]
+    return aligner, AlignmentBatch(RegionBlock(features, offsets, boxes), packed)
 
 
 def check_aligner(options):

@@ -42,7 +42,7 @@ class TiledScores:
         key = images.start, images.stop
         if key not in self._images:
             block = self.regions.of(self.imgids[images])
-            self._images[key] = self.aligner.embed_regions(block.features), block.offsets
+            self._images[key] = self.aligner.embed_regions(block), block.offsets
         return self._images[key]
 
     def embedded_sentences(self, sentences):
