@@ -19,7 +19,7 @@ SIZES = {"word_encoding_size": 4, "hidden_size": 4, "dtype": "float64", "regc": 
 LSTM = {**SIZES, "image_encoding_size": 4, "max_epochs": 0.7}
 ALIGNMENT = {
     **SIZES, "model": "alignment", "embedding_size": 6, "margin": 1.0, "solver": "vanilla", "momentum": 0.9, "learning_rate": 0.01,
-    "max_epochs": 0.5, "word_vectors": "random",
+    "max_epochs": 0.5, "word_vectors": "random", "box_geometry": 1,
 }
 RUNS = {
     "lstm": {**LSTM, "batch_size": 7, "eval_batch_size": 5, "average_decay": 0.9, "eval_period": 0.4},
@@ -53,7 +53,10 @@ class ToyRegions(Rows):
     def of(self, imgids):
         counts = self.counts(imgids)
         rows = np.concatenate([np.arange(count) * 40 + imgid for imgid, count in zip(imgids, counts)])
-        return RegionBlock(self.rows(rows), np.concatenate([[0], np.cumsum(counts)]), np.zeros((len(rows), 4), np.float32))
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        boxes = np.stack([rows % 7, rows % 5, 10 + rows % 11, 10 + rows % 13], axis=1).astype(np.float32)
+        boxes[offsets[:-1]] = [0, 0, 30, 30]
+        return RegionBlock(self.rows(rows), offsets, boxes)
 
 
 def make_trainer(name, folder, ranks):

@@ -122,10 +122,10 @@ def test_is_its_slow_transcription(odd, score, normalise, both_twins):
 def test_with_box_geometry_is_its_slow_transcription():
     aligner, batch = make(margin=0.3, regc=0.0, box_geometry=1)
     S, C = slow_model(aligner.params, with_geometry(batch), [SENTENCES[k] for k in batch.sentences.order], margin=0.3)
-    assert aligner.loss(batch).total_cost == pytest.approx(C, rel=1e-6)     # the boxes are of single precision
+    assert aligner.loss(batch).total_cost == pytest.approx(C, rel=1e-10)
     v, s = aligner.embed_regions(batch.regions), aligner.embed_words(batch.sentences)
     found = aligner.scores(v, batch.regions.offsets, s, batch.sentences)
-    np.testing.assert_allclose(found[:, batch.sentences.order], S, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[:, batch.sentences.order], S, rtol=1e-10, atol=1e-12)
 
 
 def test_box_geometry_knows_no_unit_and_nothing_outside():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from neuraltalk.data.cooccurrence import cooccurrences, positive_information, vectors_from_sentences
+from neuraltalk.data.cooccurrence import cooccurrences, largest_singular_vectors, positive_information, vectors_from_sentences
 from neuraltalk.data.pairs import Pairs
 
 A, DOG, CAT, RUNS, SLEEPS, RED, BLUE, BALL, ALONE = range(1, 10)
@@ -68,6 +68,21 @@ def test_without_company_there_are_no_vectors(sentences):
     assert vectors.shape == (V, 4) and not vectors.any() and not found.any()
 
 
-def test_the_same_sentences_give_the_same_bytes():
-    first, again = (vectors_from_sentences(PAIRS, V, 5)[0] for _ in range(2))
-    assert first.tobytes() == again.tobytes()
+@pytest.mark.parametrize("V, E", [(50, 20), (301, 250)])
+@pytest.mark.parametrize("sentences", [[[1, 2]] * 3, [[2 * k + 1, 2 * k + 2] for k in range(20)]], ids=["one pair", "many pairs"])
+def test_the_same_sentences_give_the_same_bytes(sentences, V, E):
+    """Also where P has few singular values, or many equal ones."""
+    results = [vectors_from_sentences(Pairs.of(list(enumerate(sentences))), V, E) for _ in range(4)]
+    assert len({vectors.tobytes() for vectors, _ in results}) == 1
+    assert results[0][1].sum() == len({word for words in sentences for word in words})
+
+
+def test_singular_vectors_of_a_large_matrix():
+    """Larger than the sketch: as LAPACK's, to the promised accuracy; values as they fall in language."""
+    rng = np.random.default_rng(2)
+    bases = [np.linalg.qr(rng.standard_normal((400, 400)))[0] for _ in range(2)]
+    values = 50 / np.arange(1, 401) ** 0.5
+    U, S = largest_singular_vectors((bases[0] * values) @ bases[1], 40)
+    np.testing.assert_allclose(S, values[:40], rtol=5e-3)
+    np.testing.assert_allclose(U.T @ U, np.eye(40), atol=1e-12)
+    np.testing.assert_allclose(np.abs(np.sum(U[:, :10] * bases[0][:, :10], axis=0)), 1, atol=1e-2)

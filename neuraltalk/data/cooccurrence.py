@@ -17,6 +17,7 @@ import numpy as np
 
 WINDOW = 4
 SMOOTHING = 0.75  # makes rare company less telling than it would be
+SURPLUS, ITERATIONS = 100, 4  # of the search for singular vectors
 
 
 def vectors_from_sentences(pairs, V, E):
@@ -25,19 +26,13 @@ def vectors_from_sentences(pairs, V, E):
     Words that never have a neighbour (START/END, too) have none: zeros. Where P has fewer than E singular values, the
     numbers that are left are 0.
     """
-    from scipy.sparse.linalg import svds
-
     information = positive_information(cooccurrences(pairs, V))
     vectors = np.zeros((V, E))
     rank = min(E, V - 1)
-    if information.nnz:
-        if rank < V - 1:
-            U, S, _ = svds(information, rank, v0=np.ones(V))
-        else:
-            U, S, _ = np.linalg.svd(information.toarray())
-        vectors[:, :rank] = U[:, :rank] * np.sqrt(S[:rank])
+    U, S = largest_singular_vectors(information, rank)
+    vectors[:, :rank] = U * np.sqrt(S)
     lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))  # (V, 1)
-    found = lengths[:, 0] > 1e-6 * lengths.max()
+    found = lengths[:, 0] > 1e-6 * lengths.max(initial=0)
     vectors[~found] = 0
     return (vectors * (E**0.5 / np.where(found[:, None], lengths, 1))).astype(np.float32), found
 
@@ -67,3 +62,21 @@ def positive_information(counts):
     information = n.tocsr()
     information.eliminate_zeros()
     return information
+
+
+def largest_singular_vectors(matrix, rank):
+    """The `rank` largest singular values of a matrix (V, V), falling, and their left vectors: U (V, rank), S (rank,).
+
+    What is multiplied by P P' again and again turns towards the largest ones: subspace iteration from random vectors, some more
+    than are asked for (N. Halko, P.-G. Martinsson, J. Tropp, *Finding Structure with Randomness*, SIAM Review 2011, 4.4). The
+    random vectors are always the same ones; ARPACK, behind scipy.sparse.linalg.svds, draws others each time that it begins anew.
+    Where the sketch is as large as the matrix the result is exact, else to some parts in a thousand of the smallest of them.
+    """
+    V = matrix.shape[0]
+    Q = np.random.default_rng(0).standard_normal((V, min(V, rank + SURPLUS)))
+    for _ in range(ITERATIONS):
+        Q, _ = np.linalg.qr(matrix @ Q)
+        Q, _ = np.linalg.qr(matrix.T @ Q)
+    Q, _ = np.linalg.qr(matrix @ Q)
+    U, S, _ = np.linalg.svd((matrix.T @ Q).T, full_matrices=False)
+    return (Q @ U)[:, :rank], S[:rank]
