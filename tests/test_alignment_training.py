@@ -183,6 +183,13 @@ def test_given_word_vectors(place, capsys):
     np.testing.assert_allclose(vectors["dog"], -2 * vectors["cat"])
     np.testing.assert_allclose(np.mean([vectors[word] ** 2 for word in ("dog", "cat", "and")]), 1)
     assert vectors["tree"].std() > 0.1
+    (place / "vectors.txt").unlink()  # a checkpoint has them
+    assert command.main(["--resume", "-m", "3"]) == 0
+    start = [*fixed, "--fappend", "second", "--init_model_from", "cv/toy_alignment_baseline.p"]
+    assert command.main(start) == 0
+    assert "vectors " not in capsys.readouterr().err
+    np.testing.assert_array_equal(load_checkpoint("cv/toy_alignment_second.p").model["Ww"], checkpoint.model["Ww"])
+    (place / "vectors.txt").write_text("\n".join(lines), encoding="utf-8")
     assert command.main([*fixed, "--word_encoding_size", "5"]) == 2
     assert "its vectors have 6 numbers; set --word_encoding_size 6 (it is 5)" in capsys.readouterr().err
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from thin_vgg import thin_weights, use_weights
 
 from neuraltalk.cli import extract, extraction
 from neuraltalk.cli.main import main as neuraltalk_command
@@ -110,6 +111,17 @@ def test_a_data_set_learns_its_own_dictionary(tmp_path, monkeypatch, capsys):
     assert run("toy", "--features", "kmeans", "--force") == 0  # by the dictionary that is there now
     assert "learning" not in capsys.readouterr().err
     np.testing.assert_array_equal(open_features("data/toy").rows(range(6)), first)
+
+
+@pytest.mark.parametrize("resize", ["pillow", "matlab"])
+def test_either_way_to_resize(tmp_path, pictures, monkeypatch, resize):
+    use_weights(monkeypatch, thin_weights())
+    assert run(pictures, "--resize", resize, "-o", tmp_path / "out") == 0
+    extractor = load_extractor(tmp_path / "out" / "extractor.npz")
+    assert extractor.resize == resize
+    np.testing.assert_array_equal(
+        open_features(tmp_path / "out", images=5).rows(range(5)), extractor.features(sorted(pictures.glob("*.png")))
+    )
 
 
 def test_several_processes_give_the_same(tmp_path, small_extractor):
@@ -405,6 +417,7 @@ def test_nothing_is_replaced_unasked(pictures, small_extractor, capsys):
         (("pictures", "--features", "EXTRACTOR", "--regions", "--score", "classes"), "kmeans has none"),
         (("pictures", "--features", "EXTRACTOR", "--regions", "--classifier", "c.npz"), "c.npz: not a classifier"),
         (("pictures", "--features", "EXTRACTOR", "--regions", "--boxes", "b.json"), "names none of the 5 pictures"),
+        (("pictures", "--features", "EXTRACTOR", "--resize", "matlab"), "has its own way, so leave it out"),
         (("pictures", "--count", "0"), "whole number, 1 or more"),
         (("empty",), "no pictures there"),
     ],

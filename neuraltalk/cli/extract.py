@@ -13,6 +13,7 @@ from neuraltalk.errors import UserError
 from neuraltalk.files import lock_inside, locked
 from neuraltalk.ranks import world
 from neuraltalk.vision.extractors import PRETRAINED
+from neuraltalk.vision.vgg.pictures import RESIZES
 from neuraltalk.wording import are, plural
 
 MANUAL = """\
@@ -56,6 +57,12 @@ def build_parser():
         "(default: %(default)s, which needs the convolutions of VGG-16 only)",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights of VGG-16 (default: where `neuraltalk weights` puts them)")
+    parser.add_argument(
+        "--resize",
+        choices=RESIZES,
+        help="how VGG-16's input becomes 224 x 224: by Pillow's bicubic or as Matlab's imresize, which differ within two pixels of "
+        "the border and by a grey level elsewhere (default: pillow; of a checkpoint or extractor.npz: as it says)",
+    )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where the files go (default: WHERE)")
     parser.add_argument("--force", action="store_true", help="replace files that are there")
     parser.add_argument("--restart", action="store_true", help="forget what an unfinished run has measured")
@@ -195,7 +202,9 @@ def find_extractor(options, dataset):
 
     kind = options.features
     if kind in PRETRAINED:
-        return pretrained_extractor(kind, options.weights)
+        return pretrained_extractor(kind, options.weights, options.resize or RESIZES[0])
+    if options.resize:
+        raise UserError(f"--resize {options.resize} is for --features {' and '.join(PRETRAINED)}; {kind} has its own way, so leave it out")
     if kind == "kmeans":
         if dataset is None:
             raise UserError("--features kmeans: a folder has no dictionary; give a checkpoint or extractor.npz that has one")

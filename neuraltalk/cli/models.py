@@ -24,8 +24,8 @@ class CaptionerKind:
     )
 
     @staticmethod
-    def check(options):
-        """Refuse options that don't go together."""
+    def check(options, fresh=True):
+        """Refuse options that don't go together; of a model that isn't `fresh` a checkpoint brings the weights."""
         from neuraltalk.models.captioner import GENERATORS
 
         GENERATORS[options.generator].check_sizes(options)
@@ -41,8 +41,8 @@ class CaptionerKind:
         return features
 
     @staticmethod
-    def initialise(options, data, rng):
-        """A new model for a TrainingData."""
+    def initialise(options, data, rng, fresh=True):
+        """A new model for a TrainingData; if it isn't `fresh` its weights don't matter, and may be cheap ones."""
         from neuraltalk.models.captioner import Captioner, CaptionerOptions
 
         log_frequencies = data.vocabulary.log_frequencies
@@ -71,8 +71,8 @@ class AlignerKind:
     )
 
     @staticmethod
-    def check(options):
-        if options.word_vectors not in ("sentences", "random") and not os.path.isfile(options.word_vectors):
+    def check(options, fresh=True):
+        if fresh and options.word_vectors not in ("sentences", "random") and not os.path.isfile(options.word_vectors):
             raise UserError(
                 f"--word_vectors {options.word_vectors}: no such file; give one of word2vec's or GloVe's, or one of the words "
                 "sentences and random"
@@ -88,11 +88,11 @@ class AlignerKind:
         return regions
 
     @staticmethod
-    def initialise(options, data, rng):
+    def initialise(options, data, rng, fresh=True):
         from neuraltalk.models.aligner import Aligner, AlignerOptions
 
         vectors = None
-        if options.word_vectors != "random":
+        if fresh and options.word_vectors != "random":
             vectors = first_word_vectors(options, data, rng)
         return Aligner.initialise(
             AlignerOptions.of(options),

@@ -43,7 +43,8 @@ def main(argv=None):
         resumed = load_checkpoint(given["resume"] or run_files.newest_last(folder))
     options = resolve(given, resumed.params if resumed else None)
     kind = models.KINDS[options.model]
-    kind.check(options)
+    fresh = not (resumed or options.init_model_from)  # else a checkpoint brings all weights
+    kind.check(options, fresh)
     if options.init_model_from and not resumed:
         start = load_checkpoint(options.init_model_from)
     if resumed and "checkpoint_output_directory" not in given:
@@ -59,7 +60,7 @@ def main(argv=None):
             data = load_data(options, kind, given.get("extractor"))
         if resumed:
             check_same_data(resumed, data)
-        model = kind.initialise(options, data, generators(options.seed)[0])
+        model = kind.initialise(options, data, generators(options.seed)[0], fresh)
         if start:
             initialise_from(model, start, data.vocabulary)
         trainer = training.Trainer(model, options, data, best_file, watcher, ranks)

@@ -62,4 +62,4 @@ def initialise_from(model, checkpoint, vocabulary):
     try:
         copy_weights(checkpoint.model, model.params)
     except ValueError as fault:
-        raise UserError(f"{name}: doesn't fit this model: {fault}; set the sizes that it was trained with") from None
+        raise UserError(f"{name}: doesn't fit this model: {fault}; set the sizes and options that it was trained with") from None
