@@ -67,7 +67,8 @@ def main():
         command = [sys.executable, "-m", "neuraltalk.cli.extract", options.folder, "--regions", "-o", folder, "-j", "1"]
         took = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     print(f"neuraltalk extract --regions: {1000 * took / len(paths):.1f} ms a picture, {len(paths)} pictures")
-    print(f"its peak memory: {peak_megabytes():.0f} MB")
+    weights = sum(array.nbytes for layer in extractor.network.weights.convolutions for array in layer) / 1e6
+    print(f"its peak memory: {peak_megabytes():.0f} MB, of which the convolutions' weights are {weights:.0f} MB")
 
 
 if __name__ == "__main__":
