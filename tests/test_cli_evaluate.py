@@ -196,7 +196,7 @@ def test_systems_beside_each_other(place, capsys):
     from neuraltalk.vision.extractors import extractor_from_state
 
     extractor = extractor_from_state(load_checkpoint(place / "cv" / "tiny.p").extractor)
-    tiny_models.make_checkpoint(place / "cv" / "other.p", extractor, words=["a", "dog", "cat", "runs", "here"])
+    tiny_models.make_checkpoint(place / "cv" / "other.p", extractor, words=["a", "dog", "cat", "runs"])
     code, out, err = run(
         capsys, "cv/tiny.p", "cv/other.p", "-b", "1,3", "--nearest", "--human", "--json", "t.json", "--csv", "t.csv", "--draws", 20
     )
@@ -208,6 +208,9 @@ def test_systems_beside_each_other(place, capsys):
     assert labels[4] == "the nearest training image's sentence" and labels[5].startswith("people: each sentence")
     assert [line.split()[0] for line in (place / "t.csv").read_text(encoding="utf-8").splitlines()[1:3]] == ['"cv/tiny.p,', '"cv/tiny.p,']
     assert all(f"  {letter}   {label}" in out for letter, label in zip("ABCDEF", labels))
+    first, other = (table["systems"][k]["figures"] for k in (0, 2))  # perplexities are over other words: it is told beside them
+    assert other["vocabulary"] == 5 < first["vocabulary"] and other["skipped words"] > first["skipped words"]
+    assert "vocabulary" in (place / "t.csv").read_text(encoding="utf-8") and "\n  vocabulary " in out and "\n  skipped words " in out
     for letter, system in zip("ABCDE", table["systems"]):
         result = json.loads((place / "results" / f"result_struct_{letter}.json").read_text(encoding="utf-8"))
         captions = [blob["candidate"]["text"] for blob in result["imgblobs"]]

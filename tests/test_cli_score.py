@@ -96,6 +96,34 @@ def test_every_kind_of_file_gives_the_same(place, capsys, arguments):
     assert ("says nothing of 1 image with references" in err) == ("coco.json" in arguments)
 
 
+def test_references_of_several_files_add_up(place, capsys):
+    assert "3 captions, 6 references" in run(capsys, "captions.txt", "-r", "people0.txt", "-r", "people1.txt")[1]
+
+
+def test_a_result_goes_by_imgid(place, capsys):
+    """... where COCO's files go by COCO's ids, which may be the imgids of other images."""
+    document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
+    for image, cocoid in zip(document["images"], (2, 0, 1)):
+        image["cocoid"] = cocoid
+    write(place / "dataset.json", document)
+    blobs = [{"img_path": f"{k}.jpg", "imgid": k, "candidate": {"text": own[0]}} for k, own in enumerate(REFERENCES)]
+    write(place / "result.json", {"imgblobs": blobs})
+    write(place / "coco_result.json", [{"image_id": cocoid, "caption": REFERENCES[k][0]} for k, cocoid in enumerate((2, 0, 1))])
+    for name in ("result.json", "coco_result.json"):
+        run(capsys, name, "-r", "dataset.json", "--json", "table.json")
+        assert json.loads((place / "table.json").read_text(encoding="utf-8"))["systems"][0]["figures"]["BLEU-1"] == pytest.approx(1)
+    document["images"][1]["cocoid"] = 2
+    write(place / "dataset.json", document)
+    assert "dataset.json: two images have the cocoid 2; each needs its own" in refused(capsys, "coco_result.json", "-r", "dataset.json")
+
+
+def test_empty_cells_are_no_references(place, capsys):
+    (place / "ragged.tsv").write_text("a dog\ta dog\ta cat\na cat\tthe cat\t\n", encoding="utf-8")
+    assert "2 captions, 3 references" in run(capsys, "ragged.tsv")[1]
+    (place / "bare.tsv").write_text("a dog\t\na cat\tthe cat\n", encoding="utf-8")
+    assert "bare.tsv: caption 1 has no reference" in refused(capsys, "bare.tsv")
+
+
 def test_systems_beside_each_other(place, capsys):
     write(place / "poor.json", {"candidates": ["x", "y", "z"], "references": REFERENCES})
     code, out, err = run(capsys, "lists.json", "poor.json", "--human", "--csv", "out/table.csv", "--draws", 50)
@@ -136,6 +164,9 @@ def test_mistakes_are_one_line(place, capsys):
     assert "captions.txt has no references; give them with -r" in refused(capsys, "captions.txt")
     write(place / "twice.json", [{"image_id": 10, "caption": "a"}, {"image_id": 10, "caption": "b"}])
     assert "twice.json: image 10 has two captions or more" in refused(capsys, "twice.json", "-r", "coco.json")
+    blob = {"img_path": "a.jpg", "candidate": {"text": "a"}, "references": [{"text": "a"}]}
+    write(place / "one_picture.json", {"imgblobs": [blob, blob]})
+    assert "one_picture.json: 'a.jpg' has two captions or more" in refused(capsys, "one_picture.json")
     write(place / "unknown.json", [{"image_id": 99, "caption": "a"}])
     assert "image 99 (caption 1) isn't in coco.json" in refused(capsys, "unknown.json", "-r", "coco.json")
     write(place / "bare.json", [{"image_id": 13, "caption": "a"}])

@@ -183,6 +183,12 @@ def test_pictures_that_are_missing_broken_or_unwanted_leave_a_frame(folder):
         captions_page(one("a"), "t", folder, folder, pictures="big")
 
 
+@pytest.mark.parametrize("pictures", ["embedded", "linked"])
+def test_a_name_too_long_for_a_file_leaves_a_frame(folder, pictures):
+    document = {"imgblobs": [{"img_path": 5000 * "a" + ".png", "candidate": {"text": "x", "logprob": -1}}]}
+    assert "no picture here" in captions_page([("", document)], "t", folder, folder, pictures=pictures)
+
+
 def test_old_results_without_our_keys_open(folder):
     """The original wrote no log probability for some images and no references for others."""
     old = {

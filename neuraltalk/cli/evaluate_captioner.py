@@ -48,7 +48,9 @@ def evaluate(options, checkpoints, beams, dataset, images, ranks=ALONE):
                 continue
             label = f"{checkpoint.path}, {captioning.beam_text(beam)}"
             add(label, blobs, captioning.result_struct(search, checkpoint, blobs, gtppl), gtppl)
-            measured[-1][0].notes["perplexity"] = (
+            system = measured[-1][0]
+            system.figures |= {"vocabulary": len(checkpoint.vocabulary), "skipped words": share}
+            system.notes["perplexity"] = (
                 f"{len(checkpoint.vocabulary):,} vocabulary entries, {100 * share:.2f} % of the words skipped"
             )
     if ranks.rank > 0:
@@ -85,6 +87,7 @@ def score_blobs(label, blobs, references, options, known, truth, perplexity=None
     system.below = judged(verdicts)
     if whole:
         system.notes["true captions"] = system.below.pop(0)[2]
+        system.figures |= {f"{'new' if held_out else 'seen'} pairings": share for held_out, share, _ in by_pairing(verdicts)}
     return system, scores
 
 
@@ -180,10 +183,14 @@ def judged(verdicts):
             f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world",
         )
     ]
-    for held_out, label in ((False, "  seen pairings"), (True, "  new pairings")):
-        part = [verdict for verdict in verdicts if verdict[1] == held_out]
-        if part and len(part) < len(verdicts):
-            what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
-            whose = plural(len(part), "picture: it", "pictures, each")
-            rows.append((label, f"{100 * captioning.true_share(part):.1f} %", f"{whose} {what}"))
+    for held_out, share, count in by_pairing(verdicts):
+        what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
+        whose = plural(count, "picture: it", "pictures, each")
+        rows.append(("  new pairings" if held_out else "  seen pairings", f"{100 * share:.1f} %", f"{whose} {what}"))
     return rows
+
+
+def by_pairing(verdicts):
+    """(whether the pictures have a combination never trained on, share of true captions, how many), if there are both kinds."""
+    parts = {held_out: [verdict for verdict in verdicts if verdict[1] == held_out] for held_out in (False, True)}
+    return [(held_out, captioning.true_share(part), len(part)) for held_out, part in parts.items()] if all(parts.values()) else []

@@ -26,7 +26,7 @@ CAPTIONS is one of
 
 REFERENCES (-r) is one of
     COCO annotations      {"annotations": [{"image_id": 42, "caption": "A dog."}, ...]}
-    dataset.json          Karpathy's; images by their cocoid, if all have one, or imgid
+    dataset.json          Karpathy's; images by imgid for a result_struct.json, else by cocoid, if all have one
     lists                 {"references": [[...], ...]}, by place
     text                  one file, an image's references on a line, separated by tabs; or several files, a reference a line, empty
                           where an image has none
@@ -45,7 +45,7 @@ def build_parser():
         epilog=EPILOG,
     )
     parser.add_argument("captions", metavar="CAPTIONS", nargs="+", help="one file for each system")
-    parser.add_argument("-r", "--references", metavar="REFERENCES", nargs="+", default=[], help="what people wrote")
+    parser.add_argument("-r", "--references", metavar="REFERENCES", nargs="+", action="extend", default=[], help="what people wrote")
     parser.add_argument(
         "--words",
         choices=("ptb", "spaces"),

@@ -1,7 +1,7 @@
 """Reading captions and their references from files of the kinds that people have; the manual of `neuraltalk score` tells them.
 
 A file of captions gives a list of (key, text, own references): the key is the image's id, or None where the place in the file
-stands for the image. References come as a list, by place, or as a dict, by id.
+stands for the image. References come as a list, by place, or as a dict, by id. Ids are COCO's, but for a result_struct, which has imgids.
 """
 
 import pathlib
@@ -37,11 +37,11 @@ def read_system(path, reference_paths=()):
         raise UserError(f"{path}: image {twice} has two captions or more, and one is scored; leave one")
     unused = 0
     if not reference_paths:
-        if entries[0][2] is None:
+        if all(own is None for _, _, own in entries):
             raise UserError(f"{path} has no references; give them with -r ({WHAT_REFERENCES})")
         references = [own for _, _, own in entries]
     else:
-        given = read_references(reference_paths)
+        given = read_references(reference_paths, "imgid" if is_result_struct(path) else "cocoid")
         named = ", ".join(map(str, reference_paths))
         if isinstance(given, dict):
             references = [by_id(given, key, place, path, named) for place, (key, _, _) in enumerate(entries, 1)]
@@ -70,14 +70,19 @@ def by_id(given, key, place, path, named):
 def read_captions(path):
     """[(key or None, text, own references or None)] of a file of any kind."""
     if pathlib.Path(path).suffix.lower() != ".json":
-        return [(None, line[0], line[1:] or None) for line in table(path)]
+        return [(None, line[0], [text for text in line[1:] if text.strip()] or None) for line in table(path)]
     document = read_json(path)
     if isinstance(document, dict) and "imgblobs" in document:
         from neuraltalk.pages.results import read_result
 
+        blobs = read_result(path)["imgblobs"]
+        nameless = [blob for blob in blobs if known_id(blob.get("imgid")) is None]
+        twice = first_repeated((blob["img_path"], *(blob.get("box") or ())) for blob in nameless)
+        if twice is not None:
+            raise UserError(f"{path}: {twice[0]!r:.100} has two captions or more, and one is scored; leave one")
         return [
             (known_id(blob.get("imgid")), blob["candidate"]["text"], [own["text"] for own in blob["references"]] or None)
-            for blob in read_result(path)["imgblobs"]
+            for blob in blobs
         ]
     if isinstance(document, dict) and "candidates" in document:
         texts = document["candidates"]
@@ -92,10 +97,21 @@ def read_captions(path):
     raise UserError(f"{path}: no captions in it; expected {WHAT_CAPTIONS}")
 
 
-def read_references(paths):
-    """References by place (a list) or by image id (a dict), from one file or several text files of a line for each image."""
+def is_result_struct(path):
+    """Whether a file of captions, read before, is what predicting and evaluating write."""
+    if pathlib.Path(path).suffix.lower() != ".json":
+        return False
+    document = read_json(path)
+    return isinstance(document, dict) and "imgblobs" in document
+
+
+def read_references(paths, ids="cocoid"):
+    """References by place (a list) or by image id (a dict), from one file or several text files of a line for each image.
+
+    ids: which of an image's two ids a dataset.json should give, "cocoid" (if all images have one) or "imgid".
+    """
     if len(paths) == 1 and pathlib.Path(paths[0]).suffix.lower() == ".json":
-        return references_of_json(paths[0])
+        return references_of_json(paths[0], ids)
     for path in paths:
         if pathlib.Path(path).suffix.lower() == ".json":
             raise UserError(f"-r {path}: one JSON file holds all references; several files are text, a line for each image")
@@ -111,7 +127,7 @@ def read_references(paths):
     return [[text for text in line if text.strip()] for line in zip(*columns)]
 
 
-def references_of_json(path):
+def references_of_json(path, ids="cocoid"):
     """COCO annotations, a dataset.json or lists."""
     document = read_json(path)
     found = {}
@@ -132,7 +148,10 @@ def references_of_json(path):
         for fault in find_faults(document, path):
             raise UserError(fault)
         images = document["images"]
-        key = "cocoid" if all(known_id(image.get("cocoid")) is not None for image in images) else "imgid"
+        key = ids if all(known_id(image.get(ids)) is not None for image in images) else "imgid"
+        twice = first_repeated(image[key] for image in images)
+        if twice is not None:
+            raise UserError(f"{path}: two images have the {key} {twice}; each needs its own")
         return {image[key]: [s.get("raw") or " ".join(s["tokens"]) for s in image["sentences"]] for image in images}
     raise UserError(f"{path}: no references in it; expected {WHAT_REFERENCES}")
 

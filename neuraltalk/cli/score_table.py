@@ -15,6 +15,8 @@ HUNDREDFOLD = 100
 # figure -> (factor, decimals, unit) on the terminal, in this order; others come after these, as they are
 SHOWN = {
     "perplexity": (1, 2, ""),
+    "vocabulary": (1, 0, ""),
+    "skipped words": (HUNDREDFOLD, 2, " %"),
     **{f"BLEU-{n}": (HUNDREDFOLD, 1, "") for n in (1, 2, 3, 4)},
     "METEOR": (HUNDREDFOLD, 1, ""),
     "ROUGE-L": (HUNDREDFOLD, 1, ""),
@@ -25,7 +27,10 @@ SHOWN = {
     "distinct captions": (HUNDREDFOLD, 1, " %"),
     "novel captions": (HUNDREDFOLD, 1, " %"),
     "true captions": (HUNDREDFOLD, 1, " %"),
+    "seen pairings": (HUNDREDFOLD, 1, " %"),
+    "new pairings": (HUNDREDFOLD, 1, " %"),
 }
+IN_NOTES = {"vocabulary", "skipped words", "multi-bleu-4", "seen pairings", "new pairings"}  # of a single system: told beside others
 HIDDEN = {f"multi-bleu-{n}" for n in (1, 2, 3)}  # in the files only
 
 
@@ -61,8 +66,8 @@ def spread(system, name):
 def rows(systems):
     """The names of the figures to show, in order."""
     there = dict.fromkeys(name for system in systems for name in system.figures)
-    alone = {"multi-bleu-4"} if len(systems) == 1 else set()  # told in BLEU-4's note
-    return [name for name in [*SHOWN, *(n for n in there if n not in SHOWN)] if name in there and name not in HIDDEN | alone]
+    left_out = HIDDEN | IN_NOTES if len(systems) == 1 else HIDDEN
+    return [name for name in [*SHOWN, *(n for n in there if n not in SHOWN)] if name in there and name not in left_out]
 
 
 def lines(systems):

@@ -34,7 +34,7 @@ def source(path, page_folder, pictures, *sizes, box=None, many=False):
     Returns (URLs, (width, height) of the first), or None if the picture isn't there, can't be read or isn't wanted.
     URLs are safe inside quotes, in HTML and CSS.
     """
-    if pictures == "none" or not path.is_file():
+    if pictures == "none" or not os.path.isfile(path):  # which is False for a name longer than names can be, too
         return None
     try:
         if pictures == "linked":
