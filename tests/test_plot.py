@@ -101,6 +101,7 @@ def test_short_names():
         (["-o", "a.jpg"], "a.jpg: can't write such a file"),
         (["-o", "curves"], "can't write such a file"),
         (["--dpi", "5000"], "--dpi 5000"),
+        (["--dpi", "5"], "--dpi 5 leaves no room for letters"),
         (["--dpi", "0"], "'0' should be a whole number"),
         (["nowhere"], "nowhere: no such folder"),
         (["--runs", "gru"], "--runs gru: no such run in status; there are host_toy_lstm_a"),

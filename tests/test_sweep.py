@@ -226,7 +226,19 @@ def test_missing_data_is_told_before_anything_is_drawn(place, capsys):  # noqa: 
     needs_optuna()
     assert sweep(ranges={**TOY, "dataset": "nowhere"}) == 2
     assert "no data set 'nowhere'" in capsys.readouterr().err
-    assert table()[0] == {}
+    assert not (place / "cv" / "sweep" / "journal").exists()
+    assert sweep("--trials", "1") == 0  # the name is free for the right one
+    assert len(table()[0]) == 1
+
+
+def test_a_list_is_of_the_ranges_that_are_named(place, capsys):  # noqa: F811
+    needs_optuna()
+    assert sweep("--trials", "1") == 0
+    assert sweep("--list") == 0
+    capsys.readouterr()
+    assert sweep("--list", ranges={**TOY, "batch_size": 3}) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "has other ranges (batch_size was" in err
 
 
 def test_combinations_that_driver_refuses(place, capsys):  # noqa: F811

@@ -85,6 +85,8 @@ def main(argv=None):
     target = pathlib.Path(options.output)
     if target.suffix.lower() not in FORMATS:
         raise UserError(f"--output {target}: can't write such a file; name one that ends with {', '.join(FORMATS)}")
+    if options.dpi < 10:
+        raise UserError(f"--dpi {options.dpi} leaves no room for letters; 100 is a screen's, 10 the least")
     if options.dpi > 1200:
         raise UserError(f"--dpi {options.dpi} makes a picture that nothing can show; 300 is print's, 1200 the most")
     check_matplotlib()

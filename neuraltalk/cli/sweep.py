@@ -39,7 +39,8 @@ Captioners are compared by perplexity on the validation split, alignment models 
 Files: cv/DATASET_GENERATOR_NAME.p is the best checkpoint of all, NAME being the sweep's; cv/NAME/ has those of its runs.
 Interrupted or killed, a run goes on from its last checkpoint when the command is given again, on any machine that sees it.
 
-Exit codes: 0 done or out of time, 2 a mistake in options or data, 130 interrupted (all saved). More in docs/sweep.md."""
+Exit codes: 0 done or out of time, 1 a worker died (the same command continues), 2 a mistake in options or data,
+130 interrupted (all saved). More in docs/sweep.md."""
 
 
 def build_parser():
@@ -160,8 +161,9 @@ def show_list(options):
 
     storage = options.storage or default_storage(options)
     study, content = open_study(storage, options.name, create=False)
-    ranges = check_ranges(content, hidden_password(storage)) if options.ranges is None else read_ranges(options.ranges)
-    show(plan_of(options, ranges), study, options)
+    plan = plan_of(options, check_ranges(content, hidden_password(storage)) if options.ranges is None else read_ranges(options.ranges))
+    plan.check_ranges(content)
+    show(plan, study, options)
     return 0
 
 
@@ -174,8 +176,8 @@ def search(options, argv):
     base = plan.base()
     for folder, option in ((plan.runs_folder, "--checkpoint_output_directory"), (plan.status, "--worker_status_output_directory")):
         places.check_output_folder(folder, option)
+    data = sweep_worker.load(plan)  # first: a sweep that can't begin should leave nothing that has its name
     study = plan.open()
-    data = sweep_worker.load(plan)
     describe(plan, base, study, data, options)
     if options.minutes is not None:
         plan = sweep_worker.dataclasses.replace(plan, deadline=time.time() + 60 * options.minutes)

@@ -72,13 +72,17 @@ class Plan:
         study, before = studies.open_study(
             self.storage, self.name, self.higher, self.ranges.content, pruner, self.seed, self.sampler
         )
-        change = difference(before, self.ranges.content)
+        self.check_ranges(before)
+        return study
+
+    def check_ranges(self, stored):
+        """Raise UserError if the content of the stored sweep's ranges is another."""
+        change = difference(stored, self.ranges.content)
         if change:
             raise UserError(
                 f"{self.ranges.path}: sweep {self.name!r} in {hidden_password(self.storage)} has other ranges ({change}); "
                 "give another --name to start a new one"
             )
-        return study
 
     def given(self, number, drawn):
         """What driver.py would be given for a run, file names apart."""
