@@ -162,6 +162,7 @@ def first_word_vectors(options, data, rng):
             )
         vectors = vectors / max(float(np.sqrt(np.mean(np.square(vectors[found])))), 1e-12)
     vectors[~found] = rng.standard_normal((np.count_nonzero(~found), vectors.shape[1]))
-    counts = f"{np.count_nonzero(found):,} of {len(vocabulary) - 1:,}"
-    console.say(f"vectors     from {options.word_vectors}: of {counts} words; random for the others")
+    words, known = len(vocabulary) - 1, np.count_nonzero(found)
+    others = "" if known == words else "; random for the others"
+    console.say(f"vectors     from {options.word_vectors}: of {known:,} of {words:,} words{others}")
     return vectors
