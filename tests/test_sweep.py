@@ -231,6 +231,55 @@ def test_missing_data_is_told_before_anything_is_drawn(place, capsys):  # noqa: 
     assert len(table()[0]) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ([], "has other ranges"),
+        (["--storage", "nonsense://x/y"], "can't be used as the sweep's storage"),
+        (["--storage", "ranges.json"], "is a file of something else"),
+        (["--storage", "ranges.json/journal"], "can't write there"),
+    ],
+)
+def test_a_sweep_that_is_refused_draws_no_pictures(place, capsys, monkeypatch, arguments, said):  # noqa: F811
+    needs_optuna()
+    from neuraltalk.cli import drawing
+    from neuraltalk.train.study import open_study
+
+    monkeypatch.setattr(drawing, "draw_absent_scenes", lambda folder: pytest.fail("drawn"))
+    open_study("cv/sweep/journal", "sweep", ranges=TOY)
+    assert sweep(*arguments, ranges={**TOY, "dataset": "scenes"}) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_study_that_has_no_ranges_yet(place, capsys):  # noqa: F811
+    """Its maker was killed: there is nothing to list, and the next sweep takes it."""
+    needs_optuna()
+    from neuraltalk.train.study import open_study
+
+    open_study("cv/sweep/journal", "sweep", ranges=None)
+    for arguments in (["--list"], [write_ranges(TOY), "--list"]):
+        assert command.main(arguments) == 2
+        assert "sweep 'sweep' has not begun; start it first" in capsys.readouterr().err
+    assert sweep("--trials", "1") == 0
+    assert len(table()[0]) == 1
+
+
+@pytest.mark.parametrize("ranges", ["text", 5, [1]])
+def test_ranges_of_something_else(place, capsys, ranges):  # noqa: F811
+    needs_optuna()
+    from neuraltalk.train.study import open_study
+
+    open_study("cv/sweep/journal", "sweep", ranges=ranges)
+    for arguments in ([], ["--list"]):
+        assert sweep(*arguments) == 2
+        assert "'sweep' is a study of something else" in capsys.readouterr().err
+
+
+def test_help_has_every_exit_code():
+    for code in ("0 done or out of time", "1 a worker died (the same command continues)", "2 a mistake", "130 interrupted"):
+        assert code in " ".join(command.EPILOG.split())
+
+
 def test_a_list_is_of_the_ranges_that_are_named(place, capsys):  # noqa: F811
     needs_optuna()
     assert sweep("--trials", "1") == 0
@@ -238,7 +287,7 @@ def test_a_list_is_of_the_ranges_that_are_named(place, capsys):  # noqa: F811
     capsys.readouterr()
     assert sweep("--list", ranges={**TOY, "batch_size": 3}) == 2
     out, err = capsys.readouterr()
-    assert out == "" and "has other ranges (batch_size was" in err
+    assert out == "" and "has other ranges (batch_size was 18, is 3); give another --name" in err
 
 
 def test_combinations_that_driver_refuses(place, capsys):  # noqa: F811

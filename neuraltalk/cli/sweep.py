@@ -176,7 +176,10 @@ def search(options, argv):
     base = plan.base()
     for folder, option in ((plan.runs_folder, "--checkpoint_output_directory"), (plan.status, "--worker_status_output_directory")):
         places.check_output_folder(folder, option)
-    data = sweep_worker.load(plan)  # first: a sweep that can't begin should leave nothing that has its name
+    if "://" not in plan.storage:
+        places.check_output_folder(pathlib.Path(plan.storage).parent, "--storage")
+    plan.check_stored()  # before absent data are drawn
+    data = sweep_worker.load(plan)  # before the study is made: a sweep that can't begin should leave nothing that has its name
     study = plan.open()
     describe(plan, base, study, data, options)
     if options.minutes is not None:

@@ -75,6 +75,11 @@ class Plan:
         self.check_ranges(before)
         return study
 
+    def check_stored(self):
+        """Raise UserError if open() would: the storage can't be used, or has other ranges. Makes no study."""
+        with contextlib.suppress(studies.Absent):
+            self.check_ranges(studies.open_study(self.storage, self.name, create=False)[1])
+
     def check_ranges(self, stored):
         """Raise UserError if the content of the stored sweep's ranges is another."""
         change = difference(stored, self.ranges.content)

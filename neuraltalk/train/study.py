@@ -33,7 +33,7 @@ from optuna.trial import TrialState
 from neuraltalk.errors import UserError
 from neuraltalk.train.status import host_name
 from neuraltalk.train.study_settings import SeededSampler, distribution_of, run_numbers
-from neuraltalk.train.study_storage import hidden_password, open_storage, storage_faults, telling_storage_faults
+from neuraltalk.train.study_storage import Absent, hidden_password, open_storage, storage_faults, telling_storage_faults
 
 BEAT = 20.0  # seconds between signs of life
 PATIENCE = 120.0  # seconds without one until a worker on another machine counts as dead
@@ -300,7 +300,8 @@ def open_study(storage, name, higher=False, ranges=None, pruner=None, seed=0, sa
     ranges   the content of the file of ranges, for comparison; None: whatever the study has
     pruner   one of Optuna's; sampler, seed: as SeededSampler takes them
 
-    Returns (Study, the ranges it has). Raises UserError if it can't be opened, is a study of something else or (create False) isn't there.
+    Returns (Study, the ranges it has). Raises UserError if it can't be opened or is a study of something else, Absent if (create
+    False) it isn't there.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with telling_storage_faults(storage):
@@ -308,7 +309,7 @@ def open_study(storage, name, higher=False, ranges=None, pruner=None, seed=0, sa
         names = optuna.get_all_study_names(opened)
         if name not in names and not create:
             there = f"; there are {', '.join(sorted(names))}: name one by --name" if names else ""
-            raise UserError(f"{hidden_password(storage)}: no sweep {name!r} there{there}")
+            raise Absent(f"{hidden_password(storage)}: no sweep {name!r} there{there}")
         study = optuna.create_study(
             storage=opened,
             study_name=name,
@@ -318,9 +319,11 @@ def open_study(storage, name, higher=False, ranges=None, pruner=None, seed=0, sa
             sampler=SeededSampler(sampler, seed),
         )
         before = study.user_attrs.get("ranges")
-        if before is None:
-            if study.get_trials(deepcopy=False):
+        if not isinstance(before, dict):
+            if before is not None or study.get_trials(deepcopy=False):
                 raise UserError(f"{hidden_password(storage)}: {name!r} is a study of something else; give another --name")
+            if not create:  # whoever made it has died, or comes to its ranges in a moment
+                raise Absent(f"{hidden_password(storage)}: sweep {name!r} has not begun; start it first")
             study.set_user_attr("ranges", ranges)
             before = ranges
     return Study(study), before

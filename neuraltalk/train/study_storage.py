@@ -20,14 +20,14 @@ JOURNAL = b'{"op_code":'  # how Optuna's journals begin
 def open_storage(storage, create):
     """Optuna's storage for the path of a file or the URL of a database; create False: it has to be there.
 
-    Raises UserError if it isn't, or if it is something else.
+    Raises Absent if it isn't, UserError if it is something else.
     """
     if "://" in storage:
         kind, _, place = storage.partition("://")
         if kind.startswith("sqlite") and place.strip("/") not in ("", ":memory:"):
             path = pathlib.Path(place[1:].partition("?")[0])
             if not create and not path.exists():
-                raise UserError(f"{storage}: no such file; start a sweep there first, or name the storage of one")
+                raise Absent(f"{storage}: no such file; start a sweep there first, or name the storage of one")
             path.parent.mkdir(parents=True, exist_ok=True)
             return optuna.storages.RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": 60}})
         if kind.startswith("sqlite"):
@@ -35,7 +35,7 @@ def open_storage(storage, create):
         return optuna.storages.get_storage(storage)
     path = pathlib.Path(storage).resolve()
     if not create and not path.exists():
-        raise UserError(f"{storage}: no such file; start a sweep there first, or name the storage of one by --storage")
+        raise Absent(f"{storage}: no such file; start a sweep there first, or name the storage of one by --storage")
     if path.exists():
         with open(path, "rb") as file:
             head = file.read(len(JOURNAL))
@@ -43,6 +43,10 @@ def open_storage(storage, create):
             raise UserError(f"{storage}: is a file of something else; name one that isn't there yet, or a sweep's")
     path.parent.mkdir(parents=True, exist_ok=True)
     return optuna.storages.JournalStorage(JournalFileBackend(str(path), JournalLock(str(path))))
+
+
+class Absent(UserError):
+    """A storage, or a sweep in it, that should be there and isn't."""
 
 
 class JournalLock(JournalFileOpenLock):
