@@ -10,6 +10,10 @@ from neuraltalk.errors import UserError
 from neuraltalk.ranks import ALONE
 from neuraltalk.wording import plural
 
+PAIRINGS = {  # what a picture of each kind has
+    "seen pairings": "has only combinations that training showed",
+    "new pairings": "has a combination that training never showed",
+}
 ROWS_AT_ONCE = 512  # training features in memory at a time: 8 MB for fc7
 NOTE = "Scores as coco-caption has them, BLEU with brevity penalty: here over the whole set and times 100, below each sentence its own."
 
@@ -87,7 +91,7 @@ def score_blobs(label, blobs, references, options, known, truth, perplexity=None
     system.below = judged(verdicts)
     if whole:
         system.notes["true captions"] = system.below.pop(0)[2]
-        system.figures |= {f"{'new' if held_out else 'seen'} pairings": share for held_out, share, _ in by_pairing(verdicts)}
+        system.figures |= {name: share for name, share, _ in by_pairing(verdicts)}
     return system, scores
 
 
@@ -183,14 +187,13 @@ def judged(verdicts):
             f"{100 * odd / len(verdicts):.1f} % aren't sentences of this world",
         )
     ]
-    for held_out, share, count in by_pairing(verdicts):
-        what = "has a combination that training never showed" if held_out else "has only combinations that training showed"
+    for name, share, count in by_pairing(verdicts):
         whose = plural(count, "picture: it", "pictures, each")
-        rows.append(("  new pairings" if held_out else "  seen pairings", f"{100 * share:.1f} %", f"{whose} {what}"))
+        rows.append((f"  {name}", f"{100 * share:.1f} %", f"{whose} {PAIRINGS[name]}"))
     return rows
 
 
 def by_pairing(verdicts):
-    """(whether the pictures have a combination never trained on, share of true captions, how many), if there are both kinds."""
-    parts = {held_out: [verdict for verdict in verdicts if verdict[1] == held_out] for held_out in (False, True)}
-    return [(held_out, captioning.true_share(part), len(part)) for held_out, part in parts.items()] if all(parts.values()) else []
+    """(which of PAIRINGS, share of true captions, how many pictures) for both, if both are there."""
+    parts = [[verdict for verdict in verdicts if verdict[1] == held_out] for held_out in (False, True)]
+    return [(name, captioning.true_share(part), len(part)) for name, part in zip(PAIRINGS, parts)] if all(parts) else []

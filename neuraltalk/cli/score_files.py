@@ -29,7 +29,7 @@ class Captioned(NamedTuple):
 
 def read_system(path, reference_paths=()):
     """One file of captions with its references, its own or those of other files -> Captioned; UserError in one line."""
-    entries = read_captions(path)
+    entries, ids = read_captions(path)
     if not entries:
         raise UserError(f"{path}: no captions in it")
     twice = first_repeated(key for key, _, _ in entries if key is not None)
@@ -41,7 +41,7 @@ def read_system(path, reference_paths=()):
             raise UserError(f"{path} has no references; give them with -r ({WHAT_REFERENCES})")
         references = [own for _, _, own in entries]
     else:
-        given = read_references(reference_paths, "imgid" if is_result_struct(path) else "cocoid")
+        given = read_references(reference_paths, ids)
         named = ", ".join(map(str, reference_paths))
         if isinstance(given, dict):
             references = [by_id(given, key, place, path, named) for place, (key, _, _) in enumerate(entries, 1)]
@@ -68,9 +68,9 @@ def by_id(given, key, place, path, named):
 
 
 def read_captions(path):
-    """[(key or None, text, own references or None)] of a file of any kind."""
+    """Of a file of any kind: [(key or None, text, own references or None)], and the ids that keys are, "imgid" or "cocoid"."""
     if pathlib.Path(path).suffix.lower() != ".json":
-        return [(None, line[0], [text for text in line[1:] if text.strip()] or None) for line in table(path)]
+        return [(None, line[0], [text for text in line[1:] if text.strip()] or None) for line in table(path)], "cocoid"
     document = read_json(path)
     if isinstance(document, dict) and "imgblobs" in document:
         from neuraltalk.pages.results import read_result
@@ -83,7 +83,7 @@ def read_captions(path):
         return [
             (known_id(blob.get("imgid")), blob["candidate"]["text"], [own["text"] for own in blob["references"]] or None)
             for blob in blobs
-        ]
+        ], "imgid"
     if isinstance(document, dict) and "candidates" in document:
         texts = document["candidates"]
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -91,18 +91,10 @@ def read_captions(path):
         references = lists_of_texts(document["references"], path) if "references" in document else [None] * len(texts)
         if len(references) != len(texts):
             raise UserError(f"{path}: {plural(len(texts), 'candidate')}, but references for {len(references):,}")
-        return [(None, text, own) for text, own in zip(texts, references)]
+        return [(None, text, own) for text, own in zip(texts, references)], "cocoid"
     if isinstance(document, list):
-        return [(*id_and_caption(record, f"{path}: entry {place}"), None) for place, record in enumerate(document, 1)]
+        return [(*id_and_caption(record, f"{path}: entry {place}"), None) for place, record in enumerate(document, 1)], "cocoid"
     raise UserError(f"{path}: no captions in it; expected {WHAT_CAPTIONS}")
-
-
-def is_result_struct(path):
-    """Whether a file of captions, read before, is what predicting and evaluating write."""
-    if pathlib.Path(path).suffix.lower() != ".json":
-        return False
-    document = read_json(path)
-    return isinstance(document, dict) and "imgblobs" in document
 
 
 def read_references(paths, ids="cocoid"):

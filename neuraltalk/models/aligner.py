@@ -150,7 +150,7 @@ class Aligner:
         s, sentence_cache = rectified_affine_forward(h, params["Wd"], params["bd"])                # (M, h) eq 6
         if part.whole is not None:
             s, sizes, lengths = gathered(s, part.whole.words, ranks), part.whole.sizes, part.whole.lengths
-        w, score_cache = score_forward(v, batch.regions.offsets, s)                                        # (K, M) eq 7, 8
+        w, score_cache = score_forward(v, batch.regions.offsets, s)                                # (K, M) eq 7, 8
         S, sum_cache = sentence_sum_forward(w, sizes, lengths, bool(options.length_normalisation))         # (K, K)
         if part.whole is not None:
             S = gathered(S, part.whole.sentences, ranks)
