@@ -18,6 +18,17 @@ TERMS = [
         "perplexity",
         "Between how many words the model wavers, on average, when it guesses the next one of what people wrote. Less is better.",
     ),
+    (
+        ("vocabulary", "skipped"),
+        "vocabulary, skipped words",
+        "How many words the model knows, and the share of people's words that it doesn't, which are left out. Perplexities of other "
+        "vocabularies can't be compared.",
+    ),
+    (
+        ("pairings",),
+        "seen, new pairings",
+        "The share of true captions where each combination in the picture, such as a colour and a thing, was in training, and where one wasn't.",
+    ),
     (("distinct",), "distinct", "The share of different captions: a model with one safe sentence for all pictures has few."),
     (("novel",), "novel", "The share of captions that aren't, word for word, a sentence of the training data."),
     (
