@@ -27,7 +27,8 @@ TERMS = [
     (
         ("pairings",),
         "seen, new pairings",
-        "The share of true captions where each combination in the picture, such as a colour and a thing, was in training, and where one wasn't.",
+        "The share of true captions where each combination in the picture, such as a colour and a thing, was in training, and where "
+        "one wasn't.",
     ),
     (("distinct",), "distinct", "The share of different captions: a model with one safe sentence for all pictures has few."),
     (("novel",), "novel", "The share of captions that aren't, word for word, a sentence of the training data."),
